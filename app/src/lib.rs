@@ -1,1 +1,5 @@
-//! Placeholder until the first slice lands.
+//! Everything a browser sees: rendered on the server, made live in the browser by islands.
+
+pub mod error;
+pub mod ports;
+pub mod view;

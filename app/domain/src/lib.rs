@@ -1,1 +1,9 @@
-//! Placeholder until the first slice lands.
+//! The rules of operations, pure: no IO, no clock, no randomness, no framework.
+//!
+//! Each module is one noun of operations. Time comes in as a parameter, decisions go out as data.
+
+pub mod access;
+pub mod alert;
+pub mod audit;
+pub mod chart;
+pub mod health;

@@ -1,0 +1,113 @@
+//! The one door from pages to the server. `server` puts an [`Arc<dyn Console>`](Console) and a [`RequestContext`]
+//! into the Leptos context; pages and server functions know nothing else of it, so that sqlx, redis and the rest
+//! never reach the browser, and pages can be rendered in a test with a fake.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use quarterdeck_domain::{access::Subject, chart::TimeRange};
+
+use crate::{
+    error::ConsoleError,
+    view::{
+        account::SessionView,
+        health::{MetricView, OverviewView, RangeView, TransitionView},
+    },
+};
+
+/// A boxed future: what makes the trait object-safe.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What pages ask of the server. Every method checks the subject's permission itself (one `decide()` for every
+/// door) and answers [`ConsoleError::Refused`] where it is missing.
+pub trait Console: Send + Sync {
+    /// The state of everything, from memory.
+    fn overview(&self, subject: &Subject) -> Result<OverviewView, ConsoleError>;
+
+    /// One metric, without its chart.
+    fn metric<'a>(&'a self, subject: &'a Subject, id: &'a str) -> BoxFuture<'a, Result<MetricView, ConsoleError>>;
+
+    /// The lines of a metric's chart, at most `max_points` a line.
+    fn range<'a>(
+        &'a self,
+        subject: &'a Subject,
+        id: &'a str,
+        range: TimeRange,
+        max_points: u32,
+    ) -> BoxFuture<'a, Result<RangeView, ConsoleError>>;
+
+    /// The last changes of band of a metric, the newest first.
+    fn transitions<'a>(
+        &'a self,
+        subject: &'a Subject,
+        id: &'a str,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<TransitionView>, ConsoleError>>;
+
+    /// The subject's own sessions, the newest first.
+    fn sessions<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Vec<SessionView>, ConsoleError>>;
+
+    /// Titles and ids of all metrics in order, for navigation and the command palette.
+    fn metric_index(&self) -> Vec<(String, String)>;
+
+    /// Name of the system that is watched.
+    fn title(&self) -> String;
+
+    /// Now, Unix ms: pages take time from here and from nowhere else.
+    fn now_ms(&self) -> i64;
+}
+
+/// [`Console`] as it is put into the context.
+pub type ConsoleHandle = Arc<dyn Console>;
+
+/// Colours: the system's choice, or the person's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Theme {
+    /// As the system says.
+    #[default]
+    System,
+    /// Dark.
+    Dark,
+    /// Light.
+    Light,
+}
+
+impl Theme {
+    /// The name used in the cookie, the form and the `data-theme` attribute.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Dark => "dark",
+            Self::Light => "light",
+        }
+    }
+
+    /// Reads the name back; anything else is the system's choice.
+    #[must_use]
+    pub fn parse(name: &str) -> Self {
+        match name {
+            "dark" => Self::Dark,
+            "light" => Self::Light,
+            _ => Self::System,
+        }
+    }
+}
+
+/// What a page needs to know of the request that it answers.
+#[derive(Debug, Clone)]
+pub struct RequestContext {
+    /// Who asks; `None` when signed out.
+    pub subject: Option<Subject>,
+    /// The name shown in the account menu.
+    pub display_name: String,
+    /// The value of the hidden `csrf` field of every form on the page.
+    pub csrf_token: String,
+    /// The chosen colours.
+    pub theme: Theme,
+    /// Path and query of the request, for links that lead back.
+    pub path_and_query: String,
+    /// Trace id of the request, shown on error pages so that it can be found in the log.
+    pub trace_id: String,
+    /// Whether the demo's accounts are to be named on the sign-in page.
+    pub demo: bool,
+}

@@ -1,0 +1,6 @@
+//! What travels between server and browser. Times are Unix milliseconds (`_ms`) so that both sides agree to the
+//! bit; numbers are in the metric's unit.
+
+pub mod account;
+pub mod estate;
+pub mod health;
