@@ -1,0 +1,288 @@
+//! Who may do what: five roles, the permissions of the console, and the one function that decides.
+//!
+//! Every door (page, server function, REST, worker) asks [`decide`]. It is pure: what it needs to know about the
+//! asker is in the [`Subject`].
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What an account may do, as a name. Each role is a row of the table in [`decide`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Sees the state of everything.
+    Viewer,
+    /// Sees, and asks for guarded actions.
+    Operator,
+    /// Sees, and agrees to guarded actions that others asked for.
+    Approver,
+    /// Sees, and manages accounts and sessions.
+    Admin,
+    /// Sees everything, the audit log and the accounts included, and changes nothing.
+    Auditor,
+}
+
+/// A text that names no role.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a role; the roles are viewer, operator, approver, admin and auditor")]
+pub struct UnknownRole(pub String);
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 5] = [
+        Self::Viewer,
+        Self::Operator,
+        Self::Approver,
+        Self::Admin,
+        Self::Auditor,
+    ];
+
+    /// The role's name: lower case, as stored and as shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Approver => "approver",
+            Self::Admin => "admin",
+            Self::Auditor => "auditor",
+        }
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRole> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| UnknownRole(text.to_owned()))
+    }
+}
+
+/// How sure the console is about the asker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Assurance {
+    /// The session is known to be valid now.
+    Current,
+    /// The session was valid when it was last checked, and the console's own database can't be asked since.
+    /// Enough to look (monitoring fails open), not enough to change anything (actions fail closed).
+    Outage,
+}
+
+/// A signed-in person, as far as decisions need to know them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The account's id.
+    pub user_id: Uuid,
+    /// The account's user name.
+    pub username: String,
+    /// The person's name, as shown.
+    pub display_name: String,
+    /// The account's role.
+    pub role: Role,
+    /// The session this request belongs to.
+    pub session_id: Uuid,
+    /// How sure the console is that all this still holds.
+    pub assurance: Assurance,
+}
+
+/// Declares [`Permission`] with the stable name and the kind of each permission in one place.
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $effect:ident;)+) => {
+        /// Something that has to be allowed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Permission {
+            $($(#[$doc])* #[serde(rename = $name)] $variant,)+
+        }
+
+        impl Permission {
+            /// Every permission.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The stable dotted name, as it stands in the audit log.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// Whether using it changes something.
+            pub fn effect(self) -> Effect {
+                match self { $(Self::$variant => Effect::$effect,)+ }
+            }
+        }
+    };
+}
+
+/// Whether something only looks or also changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Looks.
+    Reads,
+    /// Changes something.
+    Changes,
+}
+
+permissions! {
+    /// See metrics, alerts, sources and their history.
+    ViewHealth = "health.view", Reads;
+    /// See one's own account and sessions.
+    ViewOwnSessions = "own_sessions.view", Reads;
+    /// End one's own sessions.
+    RevokeOwnSession = "own_sessions.revoke", Changes;
+    /// See all accounts and their sessions.
+    ViewAccounts = "accounts.view", Reads;
+    /// Make, change and disable accounts; end other people's sessions.
+    ManageAccounts = "accounts.manage", Changes;
+    /// Read the audit log.
+    ViewAudit = "audit.view", Reads;
+    /// Take the audit log away as a file.
+    ExportAudit = "audit.export", Reads;
+}
+
+/// Why something isn't allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The role doesn't include it.
+    #[error("the role {role} does not include it; ask an administrator for one that does")]
+    Role {
+        /// The asker's role.
+        role: Role,
+    },
+    /// Changes are refused while the console can't reach its own database.
+    #[error(
+        "the console can't reach its own database, so it can't check that this session is still valid nor \
+         record what is done; looking on works, changing does not until the database is back"
+    )]
+    Outage,
+}
+
+/// The answer to a [`Permission`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Go ahead.
+    Allowed,
+    /// Don't, and say why.
+    Refused(Refusal),
+}
+
+impl Decision {
+    /// Whether it is [`Decision::Allowed`].
+    pub fn is_allowed(self) -> bool {
+        self == Self::Allowed
+    }
+}
+
+/// Decides whether `subject` may use `permission`.
+pub fn decide(subject: &Subject, permission: Permission) -> Decision {
+    if !role_includes(subject.role, permission) {
+        return Decision::Refused(Refusal::Role { role: subject.role });
+    }
+    match (subject.assurance, permission.effect()) {
+        (Assurance::Outage, Effect::Changes) => Decision::Refused(Refusal::Outage),
+        (Assurance::Outage, Effect::Reads) | (Assurance::Current, Effect::Reads | Effect::Changes) => {
+            Decision::Allowed
+        }
+    }
+}
+
+fn role_includes(role: Role, permission: Permission) -> bool {
+    match permission {
+        Permission::ViewHealth | Permission::ViewOwnSessions | Permission::RevokeOwnSession => match role {
+            Role::Viewer | Role::Operator | Role::Approver | Role::Admin | Role::Auditor => true,
+        },
+        Permission::ViewAccounts | Permission::ViewAudit | Permission::ExportAudit => match role {
+            Role::Admin | Role::Auditor => true,
+            Role::Viewer | Role::Operator | Role::Approver => false,
+        },
+        Permission::ManageAccounts => match role {
+            Role::Admin => true,
+            Role::Viewer | Role::Operator | Role::Approver | Role::Auditor => false,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who may do what, written out by hand. A new role or permission makes this table incomplete, and the test
+    /// below fail, until somebody has decided.
+    const TABLE: &[(Permission, [bool; 5])] = &[
+        //                              viewer operator approver admin auditor
+        (Permission::ViewHealth, [true, true, true, true, true]),
+        (Permission::ViewOwnSessions, [true, true, true, true, true]),
+        (Permission::RevokeOwnSession, [true, true, true, true, true]),
+        (Permission::ViewAccounts, [false, false, false, true, true]),
+        (Permission::ManageAccounts, [false, false, false, true, false]),
+        (Permission::ViewAudit, [false, false, false, true, true]),
+        (Permission::ExportAudit, [false, false, false, true, true]),
+    ];
+
+    fn subject(role: Role, assurance: Assurance) -> Subject {
+        Subject {
+            user_id: Uuid::from_u128(1),
+            username: "ada".into(),
+            display_name: "Ada".into(),
+            role,
+            session_id: Uuid::from_u128(2),
+            assurance,
+        }
+    }
+
+    #[test]
+    fn the_table_is_complete_and_holds() {
+        let listed: Vec<_> = TABLE.iter().map(|(permission, _)| *permission).collect();
+        assert_eq!(listed, Permission::ALL);
+        for (permission, row) in TABLE {
+            for (role, allowed) in Role::ALL.into_iter().zip(row) {
+                let decision = decide(&subject(role, Assurance::Current), *permission);
+                assert_eq!(decision.is_allowed(), *allowed, "{role} {permission:?}");
+                if !allowed {
+                    assert_eq!(decision, Decision::Refused(Refusal::Role { role }));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_outage_takes_away_changes_and_nothing_else() {
+        for role in Role::ALL {
+            for permission in Permission::ALL {
+                let current = decide(&subject(role, Assurance::Current), *permission);
+                let outage = decide(&subject(role, Assurance::Outage), *permission);
+                match permission.effect() {
+                    Effect::Reads => assert_eq!(outage, current),
+                    Effect::Changes if current.is_allowed() => {
+                        assert_eq!(outage, Decision::Refused(Refusal::Outage));
+                    }
+                    Effect::Changes => assert_eq!(outage, current),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_auditor_changes_nothing_but_their_own_sessions() {
+        for permission in Permission::ALL {
+            if permission.effect() == Effect::Changes && *permission != Permission::RevokeOwnSession {
+                let decision = decide(&subject(Role::Auditor, Assurance::Current), *permission);
+                assert!(!decision.is_allowed(), "{permission:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn roles_read_back() {
+        for role in Role::ALL {
+            assert_eq!(role.as_str().parse(), Ok(role));
+        }
+        assert_eq!("root".parse::<Role>(), Err(UnknownRole("root".into())));
+    }
+}
