@@ -1,0 +1,51 @@
+//! Loopback ports: free ones, and who holds a taken one.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::process::PartError;
+
+/// First port that [`free`] hands out.
+const FIRST: u32 = 14_000;
+/// How many ports it chooses from. All lie below the range from which the kernel takes ports of outgoing
+/// connections (32768 and up), so a stopped server finds its port free when it starts again.
+const SPAN: u32 = 18_000;
+
+/// A port of 127.0.0.1 on which nothing listens.
+///
+/// Two processes may be given the same one between this call and their use of it; those who start servers try
+/// again with another.
+///
+/// # Errors
+/// When none of the range is free.
+pub fn free() -> Result<u16, PartError> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Each process begins elsewhere, so that test binaries side by side seldom meet.
+    let start = std::process::id().wrapping_mul(397);
+    for _ in 0..SPAN {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST + start.wrapping_add(step) % SPAN;
+        if let Ok(port) = u16::try_from(port)
+            && is_free(port)
+        {
+            return Ok(port);
+        }
+    }
+    Err(PartError::Unexpected {
+        part: "ports".into(),
+        message: "no free port on 127.0.0.1".into(),
+    })
+}
+
+/// Whether a server could listen on the port of 127.0.0.1.
+#[must_use]
+pub fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+/// Whether something accepts connections on the port of 127.0.0.1.
+#[must_use]
+pub fn answers(port: u16) -> bool {
+    TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, port).into(), Duration::from_millis(500)).is_ok()
+}
