@@ -48,7 +48,12 @@ impl OverviewView {
         for tile in self.groups.iter_mut().flat_map(|g| &mut g.tiles) {
             if let Some(change) = delta.tiles.get(&tile.id) {
                 tile.apply(change, delta.polled_at_ms);
+            } else if let Some(value) = delta.values.get(&tile.id) {
+                tile.value = Some(*value);
+                tile.sampled_at_ms = Some(delta.polled_at_ms);
             }
+            let known = (tile.band != Band::Unknown).then_some(tile.value).flatten();
+            tile.push_spark(known, delta.polled_at_ms);
         }
         if let Some(alerts) = &delta.alerts {
             self.alerts.clone_from(alerts);
@@ -120,8 +125,6 @@ impl TileView {
             self.value = Some(value);
             self.sampled_at_ms = Some(polled_at_ms);
         }
-        let known = (self.band != Band::Unknown).then_some(self.value).flatten();
-        self.push_spark(known, polled_at_ms);
     }
 
     /// Adds a value at the right end of the sparkline, or replaces the newest one when its step is not over.
@@ -154,7 +157,10 @@ pub struct DeltaView {
     /// When the poll ended, Unix ms.
     #[serde(rename = "t")]
     pub polled_at_ms: i64,
-    /// Metrics that changed, by id.
+    /// Metrics of which only the value changed, by id.
+    #[serde(rename = "v", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, f64>,
+    /// Metrics of which more than the value changed, by id.
     #[serde(rename = "m", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tiles: BTreeMap<String, TileDelta>,
     /// The alerts, if they changed.
