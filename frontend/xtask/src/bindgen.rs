@@ -33,7 +33,16 @@ pub fn compile(root: &Path, mode: Mode) -> Result<Vec<u8>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut child = Command::new(cargo)
         .current_dir(root)
-        .args(["build", "--package", CRATE, "--lib", "--target", TARGET, "--profile", profile])
+        .args([
+            "build",
+            "--package",
+            CRATE,
+            "--lib",
+            "--target",
+            TARGET,
+            "--profile",
+            profile,
+        ])
         .args(["--message-format", "json-render-diagnostics"])
         // These replace the flags of .cargo/config.toml, without which the module gets several times larger.
         .env_remove("RUSTFLAGS")
@@ -48,12 +57,18 @@ pub fn compile(root: &Path, mode: Mode) -> Result<Vec<u8>> {
         if let Message::CompilerArtifact(artifact) = message.context("cargo's messages can't be read")?
             && artifact.target.name == CRATE.replace('-', "_")
         {
-            module = artifact.filenames.into_iter().find(|file| file.extension() == Some("wasm")).or(module);
+            module = artifact
+                .filenames
+                .into_iter()
+                .find(|file| file.extension() == Some("wasm"))
+                .or(module);
         }
     }
     let status = child.wait().context("cargo went away")?;
     if !status.success() {
-        bail!("{CRATE} doesn't build for {TARGET} (see above; is the target there? `rustup target add {TARGET}`)");
+        bail!(
+            "{CRATE} doesn't build for {TARGET} (see above; is the target there? `rustup target add {TARGET}`)"
+        );
     }
     let module = module.with_context(|| format!("cargo built {CRATE} but named no .wasm file"))?;
     std::fs::read(&module).with_context(|| format!("{module} can't be read"))
@@ -83,7 +98,12 @@ pub fn bind(module: &[u8], mode: Mode) -> Result<Bound> {
         )?;
 
     if !output.snippets().is_empty() || !output.local_modules().is_empty() {
-        let mut crates: Vec<_> = output.snippets().keys().chain(output.local_modules().keys()).cloned().collect();
+        let mut crates: Vec<_> = output
+            .snippets()
+            .keys()
+            .chain(output.local_modules().keys())
+            .cloned()
+            .collect();
         crates.sort();
         bail!(
             "these bring JavaScript files of their own, which the site doesn't carry: {}; \
@@ -91,5 +111,8 @@ pub fn bind(module: &[u8], mode: Mode) -> Result<Bound> {
             crates.join(", ")
         );
     }
-    Ok(Bound { js: output.js().as_bytes().to_vec(), wasm: output.wasm_mut().emit_wasm() })
+    Ok(Bound {
+        js: output.js().as_bytes().to_vec(),
+        wasm: output.wasm_mut().emit_wasm(),
+    })
 }

@@ -66,7 +66,11 @@ fn front(args: &FrontArgs) -> Result<()> {
 
     let fingerprint = site::fingerprint(&module, &css, &root.join("style/assets"))?;
     if site::is_current(&out, &fingerprint) {
-        eprintln!("front end: {} is current ({:.1} s)", out.display(), started.elapsed().as_secs_f32());
+        eprintln!(
+            "front end: {} is current ({:.1} s)",
+            out.display(),
+            started.elapsed().as_secs_f32()
+        );
         return Ok(());
     }
 
@@ -75,7 +79,11 @@ fn front(args: &FrontArgs) -> Result<()> {
     for file in &written {
         eprintln!("  {file}");
     }
-    eprintln!("front end: {} written ({:.1} s)", out.display(), started.elapsed().as_secs_f32());
+    eprintln!(
+        "front end: {} written ({:.1} s)",
+        out.display(),
+        started.elapsed().as_secs_f32()
+    );
     Ok(())
 }
 
@@ -84,6 +92,10 @@ fn workspace_root() -> Result<PathBuf> {
     // shared by two clones still works on the clone it was called in.
     let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     let root = Path::new(&here).join("../..");
-    root.canonicalize()
-        .with_context(|| format!("the workspace of xtask is not at {}: call it as `cargo xtask`", root.display()))
+    root.canonicalize().with_context(|| {
+        format!(
+            "the workspace of xtask is not at {}: call it as `cargo xtask`",
+            root.display()
+        )
+    })
 }

@@ -26,8 +26,12 @@ const NAME: &str = "quarterdeck";
 const HASHES: &str = "hash.txt";
 
 /// A change of the recipe makes what it wrote outdated, as a change of the ingredients does.
-const RECIPE: [&str; 4] =
-    [include_str!("main.rs"), include_str!("bindgen.rs"), include_str!("style.rs"), include_str!("site.rs")];
+const RECIPE: [&str; 4] = [
+    include_str!("main.rs"),
+    include_str!("bindgen.rs"),
+    include_str!("style.rs"),
+    include_str!("site.rs"),
+];
 
 /// One file of the site with its sizes in bytes.
 pub struct Written {
@@ -39,8 +43,17 @@ pub struct Written {
 
 impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, plain, gzip, brotli } = self;
-        write!(f, "{:<44} {plain:>9} bytes, gzip {gzip:>8}, brotli {brotli:>8}", path.display())
+        let Self {
+            path,
+            plain,
+            gzip,
+            brotli,
+        } = self;
+        write!(
+            f,
+            "{:<44} {plain:>9} bytes, gzip {gzip:>8}, brotli {brotli:>8}",
+            path.display()
+        )
     }
 }
 
@@ -54,22 +67,31 @@ pub fn fingerprint(module: &[u8], css: &str, assets: &Path) -> Result<String> {
     parts.push(css.as_bytes().to_vec());
     for file in files_below(assets)? {
         parts.push(file.to_string_lossy().into_owned().into_bytes());
-        parts.push(fs::read(assets.join(&file)).with_context(|| format!("{} can't be read", file.display()))?);
+        parts
+            .push(fs::read(assets.join(&file)).with_context(|| format!("{} can't be read", file.display()))?);
     }
     Ok(short_hash(parts.iter().map(Vec::as_slice)))
 }
 
 /// Whether `out` holds a complete site made from exactly these ingredients.
 pub fn is_current(out: &Path, fingerprint: &str) -> bool {
-    let Ok(hashes) = fs::read_to_string(out.join(HASHES)) else { return false };
+    let Ok(hashes) = fs::read_to_string(out.join(HASHES)) else {
+        return false;
+    };
     let value = |key: &str| {
-        hashes.lines().find_map(|line| line.split_once(':').filter(|(k, _)| *k == key).map(|(_, v)| v.trim()))
+        hashes.lines().find_map(|line| {
+            line.split_once(':')
+                .filter(|(k, _)| *k == key)
+                .map(|(_, v)| v.trim())
+        })
     };
     let file_is_there = |key: &str, extension: &str| {
         value(key).is_some_and(|hash| {
-            ["", ".br", ".gz"]
-                .iter()
-                .all(|packed| out.join("pkg").join(format!("{NAME}.{hash}.{extension}{packed}")).is_file())
+            ["", ".br", ".gz"].iter().all(|packed| {
+                out.join("pkg")
+                    .join(format!("{NAME}.{hash}.{extension}{packed}"))
+                    .is_file()
+            })
         })
     };
     value("inputs") == Some(fingerprint)
@@ -118,7 +140,8 @@ pub fn write(
         });
     }
     for file in files_below(assets)? {
-        let bytes = fs::read(assets.join(&file)).with_context(|| format!("{} can't be read", file.display()))?;
+        let bytes =
+            fs::read(assets.join(&file)).with_context(|| format!("{} can't be read", file.display()))?;
         put(&out.join(&file), &bytes)?;
         keep.insert(file);
     }
@@ -215,7 +238,12 @@ fn short_hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
         hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
-    hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hasher
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -229,7 +257,9 @@ mod tests {
 
     impl Fixture {
         fn new() -> Self {
-            let fixture = Self { dir: tempfile::tempdir().unwrap() };
+            let fixture = Self {
+                dir: tempfile::tempdir().unwrap(),
+            };
             put(&fixture.assets().join("icons/favicon.svg"), b"<svg/>").unwrap();
             fixture
         }
@@ -240,14 +270,27 @@ mod tests {
             self.dir.path().join("assets")
         }
         fn write(&self, wasm: &[u8], css: &str) -> Result<String> {
-            let bound = Bound { js: b"export function hydrate() {}".to_vec(), wasm: wasm.to_vec() };
+            let bound = Bound {
+                js: b"export function hydrate() {}".to_vec(),
+                wasm: wasm.to_vec(),
+            };
             let fingerprint = fingerprint(wasm, css, &self.assets())?;
-            write(&self.out(), &fingerprint, &bound, css, &self.assets(), Mode::Release)?;
+            write(
+                &self.out(),
+                &fingerprint,
+                &bound,
+                css,
+                &self.assets(),
+                Mode::Release,
+            )?;
             Ok(fingerprint)
         }
         fn hash(&self, key: &str) -> String {
             let text = fs::read_to_string(self.out().join(HASHES)).unwrap();
-            let line = text.lines().find_map(|line| line.strip_prefix(&format!("{key}: "))).unwrap();
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix(&format!("{key}: ")))
+                .unwrap();
             line.to_owned()
         }
     }
@@ -257,10 +300,16 @@ mod tests {
         let site = Fixture::new();
         site.write(b"\0asm1", ".a{}").unwrap();
         for (key, extension) in [("js", "js"), ("wasm", "wasm"), ("css", "css")] {
-            let file = site.out().join(format!("pkg/quarterdeck.{}.{extension}", site.hash(key)));
+            let file = site
+                .out()
+                .join(format!("pkg/quarterdeck.{}.{extension}", site.hash(key)));
             assert!(file.is_file(), "{}", file.display());
         }
-        assert_eq!(site.hash("wasm"), format!("{}_bg", site.hash("js")), "a server without hash.txt finds the pair");
+        assert_eq!(
+            site.hash("wasm"),
+            format!("{}_bg", site.hash("js")),
+            "a server without hash.txt finds the pair"
+        );
         assert_eq!(fs::read(site.out().join("icons/favicon.svg")).unwrap(), b"<svg/>");
     }
 
@@ -268,12 +317,18 @@ mod tests {
     fn compressed_files_unpack_to_the_plain_one() {
         let site = Fixture::new();
         site.write(&[7; 5000], ".a{}").unwrap();
-        let plain = site.out().join(format!("pkg/quarterdeck.{}.wasm", site.hash("wasm")));
+        let plain = site
+            .out()
+            .join(format!("pkg/quarterdeck.{}.wasm", site.hash("wasm")));
         let packed = |suffix: &str| fs::File::open(format!("{}{suffix}", plain.display())).unwrap();
         let mut from_gzip = Vec::new();
-        flate2::read::GzDecoder::new(packed(".gz")).read_to_end(&mut from_gzip).unwrap();
+        flate2::read::GzDecoder::new(packed(".gz"))
+            .read_to_end(&mut from_gzip)
+            .unwrap();
         let mut from_brotli = Vec::new();
-        brotli::Decompressor::new(packed(".br"), 4096).read_to_end(&mut from_brotli).unwrap();
+        brotli::Decompressor::new(packed(".br"), 4096)
+            .read_to_end(&mut from_brotli)
+            .unwrap();
         assert_eq!(from_gzip, vec![7; 5000]);
         assert_eq!(from_brotli, vec![7; 5000]);
         assert!(packed(".br").metadata().unwrap().len() < 100);
@@ -299,7 +354,11 @@ mod tests {
         let fingerprint = site.write(b"\0asm1", ".a{}").unwrap();
         assert!(is_current(&site.out(), &fingerprint));
         assert!(!is_current(&site.out(), "other"));
-        fs::remove_file(site.out().join(format!("pkg/quarterdeck.{}.css.br", site.hash("css")))).unwrap();
+        fs::remove_file(
+            site.out()
+                .join(format!("pkg/quarterdeck.{}.css.br", site.hash("css"))),
+        )
+        .unwrap();
         assert!(!is_current(&site.out(), &fingerprint));
     }
 
@@ -308,7 +367,10 @@ mod tests {
         let site = Fixture::new();
         put(&site.out().join("thesis.txt"), b"the only copy").unwrap();
         let refused = site.write(b"\0asm1", ".a{}").unwrap_err().to_string();
-        assert!(refused.contains("thesis") || refused.contains("not a site"), "{refused}");
+        assert!(
+            refused.contains("thesis") || refused.contains("not a site"),
+            "{refused}"
+        );
         assert_eq!(fs::read(site.out().join("thesis.txt")).unwrap(), b"the only copy");
     }
 }

@@ -38,7 +38,10 @@ pub fn bundle(entry: &Path, mode: Mode) -> Result<String> {
         None => anyhow!("{}: {}", entry.display(), error.kind),
     })?;
     sheet
-        .minify(MinifyOptions { targets: targets(), ..MinifyOptions::default() })
+        .minify(MinifyOptions {
+            targets: targets(),
+            ..MinifyOptions::default()
+        })
         .map_err(|error| anyhow!("{}: {error}", entry.display()))?;
     let printed = sheet
         .to_css(PrinterOptions {
@@ -70,13 +73,22 @@ mod tests {
                 "@layer tokens, pages;\n@import \"page.css\" layer(pages);\n@import \"tokens.css\" layer(tokens);",
             ),
             ("page.css", ".a { color: var(--accent) }"),
-            ("tokens.css", ":root { --accent: oklch(70% 0.1 200); color-scheme: light dark; }"),
+            (
+                "tokens.css",
+                ":root { --accent: oklch(70% 0.1 200); color-scheme: light dark; }",
+            ),
         ]);
         let css = bundle(&dir.path().join("main.css"), Mode::Release).unwrap();
         let first = |layer: &str| css.find(layer).unwrap_or_else(|| panic!("no {layer} in {css}"));
-        assert!(first("tokens") < first("pages"), "tokens come first although pages is imported first: {css}");
+        assert!(
+            first("tokens") < first("pages"),
+            "tokens come first although pages is imported first: {css}"
+        );
         assert!(css.contains("@layer pages{.a{color:var(--accent)}}"), "{css}");
-        assert!(css.contains("--accent:oklch(70% .1 200)"), "modern colours pass through: {css}");
+        assert!(
+            css.contains("--accent:oklch(70% .1 200)"),
+            "modern colours pass through: {css}"
+        );
         assert!(!css.contains("@import"), "{css}");
     }
 
@@ -89,15 +101,25 @@ mod tests {
 
     #[test]
     fn a_mistake_is_named_with_its_place() {
-        let dir = styles(&[("main.css", "@import \"broken.css\";"), ("broken.css", ".a { color: red }\n.b { colour red }\n")]);
-        let error = bundle(&dir.path().join("main.css"), Mode::Release).unwrap_err().to_string();
+        let dir = styles(&[
+            ("main.css", "@import \"broken.css\";"),
+            ("broken.css", ".a { color: red }\n.b { colour red }\n"),
+        ]);
+        let error = bundle(&dir.path().join("main.css"), Mode::Release)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("broken.css:2:"), "{error}");
     }
 
     #[test]
     fn a_missing_import_is_named() {
         let dir = styles(&[("main.css", "@import \"absent.css\";")]);
-        let error = bundle(&dir.path().join("main.css"), Mode::Release).unwrap_err().to_string();
-        assert!(error.contains("absent.css") || error.contains("main.css"), "{error}");
+        let error = bundle(&dir.path().join("main.css"), Mode::Release)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("absent.css") || error.contains("main.css"),
+            "{error}"
+        );
     }
 }

@@ -1,0 +1,163 @@
+//! The estate as a child process.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use quarterdeck_estate::process::{Process, Recipe, RunAs};
+use rustix::process::Signal;
+use serde::Deserialize;
+
+/// The first start makes two PostgreSQL clusters, which takes a while on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// What the estate writes into `estate.json` once everything answers; the rest of the file is for others.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Ready {
+    /// The console's own database, by owner and by runtime role.
+    pub console_db: ConsoleDatabase,
+    /// The console's own Redis.
+    pub console_redis: Address,
+    /// Where the metrics are.
+    pub prometheus: Address,
+    /// Where the alerts are.
+    pub alertmanager: Address,
+    /// The watched PostgreSQL servers.
+    pub postgres: WatchedPostgres,
+}
+
+/// Addresses of the console's database.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ConsoleDatabase {
+    /// As the owner of the schema, for migrations.
+    pub owner_url: String,
+    /// As the role the console works with.
+    pub runtime_url: String,
+}
+
+/// A part with one address.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Address {
+    /// The address.
+    pub url: String,
+}
+
+/// Addresses of SkillQuest's database servers.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WatchedPostgres {
+    /// The one that began as primary.
+    pub primary_url: String,
+    /// The one that began as standby.
+    pub standby_url: String,
+}
+
+/// A running estate.
+pub struct Estate {
+    process: Process,
+    /// Its addresses.
+    pub ready: Ready,
+}
+
+impl Estate {
+    /// Starts the estate and waits until it is complete, or until `stop`.
+    ///
+    /// # Errors
+    /// When it ends before that; the error has the end of its log.
+    pub fn start(
+        bin_dir: &Path,
+        dir: &Path,
+        base_port: Option<u16>,
+        console_port: u16,
+        stop: &AtomicBool,
+    ) -> Result<Self> {
+        // A directory of its own: what the estate does to it is its own business.
+        let home = dir.join("estate");
+        let file = home.join("estate.json");
+        crate::remove_if_there(&file)?;
+        let mut argv = vec![
+            program(bin_dir, "estate")?,
+            "up".to_owned(),
+            "--dir".to_owned(),
+            home.display().to_string(),
+            "--console-port".to_owned(),
+            console_port.to_string(),
+        ];
+        if let Some(base) = base_port {
+            argv.extend(["--base-port".to_owned(), base.to_string()]);
+        }
+        let process = Process::start(Recipe {
+            name: "the estate".to_owned(),
+            argv,
+            env: Vec::new(),
+            cwd: std::env::current_dir()?,
+            log: fresh_log(dir, "estate.log")?,
+            stop_signal: Signal::TERM,
+            death_signal: "TERM",
+            run_as: RunAs::Caller,
+        })?;
+        let mut ready = None;
+        process.wait_until(PATIENCE, || {
+            // The file may be caught half written: then the next look finds it whole.
+            ready = std::fs::read(&file)
+                .ok()
+                .and_then(|text| serde_json::from_slice(&text).ok());
+            ready.is_some() || stop.load(Ordering::Relaxed)
+        })?;
+        match ready {
+            Some(ready) => Ok(Self { process, ready }),
+            None => {
+                process.stop();
+                anyhow::bail!("stopped before the estate was complete")
+            }
+        }
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&self) -> bool {
+        self.process.is_running()
+    }
+
+    /// The last lines of its log.
+    pub fn log(&self) -> String {
+        log_tail(&self.process.recipe().log)
+    }
+
+    /// Stops it in an orderly way; returns when it is gone.
+    pub fn stop(&self) {
+        self.process.stop();
+    }
+}
+
+/// Path of a program that was built with this one.
+///
+/// # Errors
+/// When it is not there.
+pub fn program(bin_dir: &Path, name: &str) -> Result<String> {
+    let path = bin_dir.join(name);
+    path.canonicalize()
+        .map(|path| path.display().to_string())
+        .with_context(|| format!("{} is not built: start the demo with `make run`", path.display()))
+}
+
+/// Path of an empty log. A log of an earlier run would be taken for that of this one.
+///
+/// # Errors
+/// When the old one can't be removed.
+pub fn fresh_log(dir: &Path, name: &str) -> Result<PathBuf> {
+    let log = dir.join(name);
+    crate::remove_if_there(&log)?;
+    Ok(log)
+}
+
+/// The last lines of a log.
+pub fn log_tail(log: &Path) -> String {
+    let text = std::fs::read(log)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines
+        .get(lines.len().saturating_sub(15)..)
+        .unwrap_or_default()
+        .join("\n")
+}

@@ -1,0 +1,115 @@
+//! The console's configuration for this estate.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::estate::Ready;
+
+#[derive(Serialize)]
+struct Settings<'a> {
+    server: Server,
+    database: Database<'a>,
+    redis: At<'a>,
+    prometheus: At<'a>,
+    alertmanager: At<'a>,
+    postgres: [Node<'a>; 2],
+}
+
+#[derive(Serialize)]
+struct Server {
+    listen: String,
+    public_url: String,
+    /// The sign-in page says where the accounts are printed.
+    demo: bool,
+}
+
+#[derive(Serialize)]
+struct Database<'a> {
+    url: &'a str,
+    owner_url: &'a str,
+}
+
+#[derive(Serialize)]
+struct At<'a> {
+    url: &'a str,
+}
+
+#[derive(Serialize)]
+struct Node<'a> {
+    name: &'a str,
+    url: &'a str,
+}
+
+/// Writes `DIR/quarterdeck.toml` and returns its path. Only its owner can read it: addresses hold passwords.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn write(dir: &Path, estate: &Ready, port: u16) -> Result<PathBuf> {
+    let file = dir.join("quarterdeck.toml");
+    crate::write_private(&file, text(estate, port)?.as_bytes())?;
+    Ok(file)
+}
+
+fn text(estate: &Ready, port: u16) -> Result<String> {
+    Ok(toml::to_string(&Settings {
+        server: Server {
+            listen: format!("127.0.0.1:{port}"),
+            public_url: format!("http://127.0.0.1:{port}"),
+            demo: true,
+        },
+        database: Database {
+            url: &estate.console_db.runtime_url,
+            owner_url: &estate.console_db.owner_url,
+        },
+        redis: At {
+            url: &estate.console_redis.url,
+        },
+        prometheus: At {
+            url: &estate.prometheus.url,
+        },
+        alertmanager: At {
+            url: &estate.alertmanager.url,
+        },
+        postgres: [
+            Node {
+                name: "primary",
+                url: &estate.postgres.primary_url,
+            },
+            Node {
+                name: "standby",
+                url: &estate.postgres.standby_url,
+            },
+        ],
+    })?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_of_the_estate_reaches_its_setting() {
+        let estate: Ready = serde_json::from_value(serde_json::json!({
+            "console_db": { "owner_url": "postgres://owner:a'b@h/d", "runtime_url": "postgres://runtime@h/d" },
+            "console_redis": { "url": "redis://r" },
+            "prometheus": { "url": "http://p" },
+            "alertmanager": { "url": "http://a" },
+            "postgres": { "primary_url": "postgres://one", "standby_url": "postgres://two" },
+            "skillquest": { "url": "for others" },
+        }))
+        .unwrap();
+        let read: toml::Table = text(&estate, 3100).unwrap().parse().unwrap();
+        let at = |section: &str, key: &str| read[section][key].as_str().unwrap().to_owned();
+        assert_eq!(at("server", "listen"), "127.0.0.1:3100");
+        assert_eq!(at("server", "public_url"), "http://127.0.0.1:3100");
+        assert_eq!(at("database", "owner_url"), "postgres://owner:a'b@h/d");
+        assert_eq!(at("database", "url"), "postgres://runtime@h/d");
+        assert_eq!(at("redis", "url"), "redis://r");
+        assert_eq!(at("prometheus", "url"), "http://p");
+        assert_eq!(at("alertmanager", "url"), "http://a");
+        assert_eq!(read["postgres"][0]["name"].as_str(), Some("primary"));
+        assert_eq!(read["postgres"][1]["url"].as_str(), Some("postgres://two"));
+    }
+}

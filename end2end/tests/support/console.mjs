@@ -1,0 +1,112 @@
+// Starts the estate and the console once for a run of the tests, through the same program as `make run`.
+//
+// Tests get them from `test` below: `baseURL` is set, `accounts` has one account a role, `signIn(role)` signs the page
+// in, and `fault(name)` switches a fault of the estate on ("none": off).
+import { execFile, spawn } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { test as base, expect } from "@playwright/test";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
+const programs = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), process.env.QUARTERDECK_PROFILE ?? "debug");
+const dir = process.env.QUARTERDECK_TEST_DIR ?? join(root, ".quarterdeck/test");
+
+/** Playwright's global setup: returns the teardown. */
+export default async function setUp() {
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
+  const output = [];
+  const demo = spawn(join(programs, "demo"), ["--dir", dir, "--port", "0", "--estate-base-port", "0"], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let ended = null;
+  demo.on("error", (error) => (ended = String(error)));
+  const gone = new Promise((resolve) =>
+    demo.on("exit", (code, signal) => {
+      ended ??= signal ?? `exit code ${code}`;
+      resolve();
+    }),
+  );
+  for (const stream of [demo.stdout, demo.stderr]) stream.on("data", (chunk) => output.push(chunk));
+  // If the runner ends without a teardown, the demo ends too.
+  const kill = () => demo.kill("SIGTERM");
+  process.on("exit", kill);
+
+  const deadline = Date.now() + 240_000;
+  for (;;) {
+    if (ended !== null) throw new Error(`the demo ended before it was ready (${ended}):\n${Buffer.concat(output)}`);
+    if (Date.now() > deadline) {
+      kill();
+      throw new Error(`the demo was not ready in time:\n${Buffer.concat(output)}`);
+    }
+    if (ready()) break;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+
+  return async () => {
+    process.off("exit", kill);
+    kill();
+    await gone;
+    // Reports are more use with the logs of what was tested.
+    writeFileSync(join(dir, "demo.log"), Buffer.concat(output));
+    if (ended !== "exit code 0") throw new Error(`the demo did not stop in an orderly way (${ended}):\n${Buffer.concat(output)}`);
+  };
+}
+
+function ready() {
+  try {
+    return JSON.parse(readFileSync(join(dir, "demo.json"), "utf8"));
+  } catch {
+    return null;
+  }
+}
+
+export const test = base.extend({
+  /** Address of the console. */
+  baseURL: async ({}, use) => use(ready().url),
+
+  /** { viewer: { name, role, password }, operator: …, approver: …, admin: …, auditor: … } */
+  accounts: async ({}, use) => use(Object.fromEntries(ready().accounts.map((account) => [account.role, account]))),
+
+  /** What `estate.json` says: addresses of all parts. */
+  estate: async ({}, use) => use(JSON.parse(readFileSync(join(dir, "estate/estate.json"), "utf8"))),
+
+  /** await signIn("operator"): through the form, as a person does. */
+  signIn: async ({ page, accounts }, use) =>
+    use(async (role) => {
+      await page.goto("/login");
+      await page.getByLabel(/user ?name|account/i).fill(accounts[role].name);
+      await page.getByLabel(/password/i).fill(accounts[role].password);
+      await page.getByRole("button", { name: /sign in/i }).click();
+      await page.waitForURL((url) => url.pathname !== "/login");
+    }),
+
+  /** await fault("errors"): switches a fault on; all are off again after the test. */
+  fault: async ({}, use) => {
+    const run = promisify(execFile);
+    const set = (name) => run(join(programs, "estate"), ["fault", name, "--dir", join(dir, "estate")]);
+    let touched = false;
+    await use(async (name) => {
+      touched = true;
+      await set(name);
+    });
+    if (touched) await set("none");
+  },
+
+  /** Fails the test if the page writes an error to its console, or one of its scripts throws. */
+  noConsoleErrors: [
+    async ({ page }, use) => {
+      const errors = [];
+      page.on("console", (message) => message.type() === "error" && errors.push(`${message.text()} (${message.location().url})`));
+      page.on("pageerror", (error) => errors.push(String(error)));
+      await use(errors);
+      expect(errors, "errors in the browser's console").toEqual([]);
+    },
+    { auto: true },
+  ],
+});
+
+export { expect };
