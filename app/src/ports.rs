@@ -110,4 +110,6 @@ pub struct RequestContext {
     pub trace_id: String,
     /// Whether the demo's accounts are to be named on the sign-in page.
     pub demo: bool,
+    /// Path of the style sheet, whose name holds its hash.
+    pub stylesheet: String,
 }
