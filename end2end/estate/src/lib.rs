@@ -4,6 +4,8 @@
 //!
 //! * [`parts`]: single real servers for tests (PostgreSQL, Redis, Prometheus, Alertmanager), each on a free
 //!   loopback port in a directory of its own, gone when dropped.
+//! * [`Estate`]: the whole of it, with traffic, monitoring and [`Fault`]s to switch on. `estate up` runs one from
+//!   the command line.
 //!
 //! Everything is plain blocking code: call it straight from `#[test]`, and from `#[tokio::test]` either
 //! straight (it blocks the test's thread for as long as the server takes to start, which a test can afford) or
@@ -13,7 +15,14 @@
 //! (`PR_SET_PDEATHSIG`), and a janitor process removes the directories, so a test binary that is killed, or one
 //! that keeps a server in a `static`, leaves nothing behind either.
 
+pub mod control;
+mod estate;
+mod fault;
+mod leftovers;
 pub mod parts;
 pub mod port;
 pub mod process;
 pub mod scratch;
+
+pub use estate::{Estate, EstateConfig, Ports};
+pub use fault::Fault;

@@ -28,6 +28,7 @@ mod prometheus;
 mod redis;
 
 pub use alertmanager::{Alertmanager, AlertmanagerOptions};
+pub(crate) use postgres::program;
 pub use postgres::{Postgres, PostgresOptions};
 pub use prometheus::{Prometheus, PrometheusOptions};
 pub use redis::{Redis, RedisOptions};
@@ -87,6 +88,11 @@ macro_rules! part_methods {
             #[must_use]
             pub fn pid(&self) -> Option<u32> {
                 self.process.pid()
+            }
+
+            /// What runs.
+            pub(crate) fn recipe(&self) -> &crate::process::Recipe {
+                self.process.recipe()
             }
 
             /// Whether the process runs.

@@ -12,7 +12,10 @@ const urls = process.env.API_URLS.split(',');
 const perSecond = Number(process.env.LOAD_RPS ?? 30);
 const sockets = Number(process.env.LOAD_SOCKETS ?? 36);
 const COURSES = 24;
-const USERS = 500;
+const USERS = 120;
+/** Well before a session's hour is over. */
+const SIGN_IN_EVERY_MS = 30 * 60_000;
+const BETWEEN_SIGN_INS_MS = 10;
 const AI_JOB_EVERY_MS = 2000;
 /** One AI job in ten is worth the large model; that keeps a day under 50 dollars. */
 const CRITICAL_SHARE = 0.1;
@@ -27,11 +30,10 @@ const pick = (count) => 1 + Math.floor(Math.random() * count);
 /** A few courses are popular. */
 const pickCourse = () => 1 + Math.floor(COURSES * Math.random() ** 2);
 
-function send(method, path, body) {
+function send(method, path, body, user = pick(USERS)) {
   if (underWay >= MAX_UNDER_WAY) return;
   underWay += 1;
   turn += 1;
-  const user = pick(USERS);
   const text = body && JSON.stringify({ userId: user, ...body });
   const outgoing = request(
     new URL(path, urls[turn % urls.length]),
@@ -77,8 +79,17 @@ function arrivals() {
   setTimeout(arrivals, (-Math.log(1 - Math.random()) * 1000) / perSecond);
 }
 
-arrivals();
+function signAllIn() {
+  for (let user = 1; user <= USERS; user += 1) {
+    setTimeout(send, user * BETWEEN_SIGN_INS_MS, 'POST', '/api/v1/sessions', {}, user);
+  }
+}
+
+signAllIn();
+setInterval(signAllIn, SIGN_IN_EVERY_MS);
+setTimeout(arrivals, (USERS + 50) * BETWEEN_SIGN_INS_MS);
 for (let i = 0; i < sockets; i += 1) keepSocketOpen(urls[i % urls.length]);
+// Not before they are signed in: the first after two seconds.
 setInterval(
   () => send('POST', '/api/v1/generations', { prompt: 'Write a quiz.', critical: Math.random() < CRITICAL_SHARE }),
   AI_JOB_EVERY_MS,

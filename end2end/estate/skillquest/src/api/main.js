@@ -11,10 +11,9 @@ import { readJson } from './body.js';
 import { connect as connectDatabase, PoolExhausted } from './database.js';
 import { inMaintenance, serveMaintenanceSwitch } from './maintenance.js';
 import { announceRoute, observeRequest, register } from './metrics.js';
-import { BadRequest, routes } from './routes.js';
+import { BadRequest, routes, sessionKey } from './routes.js';
 import { serveSockets } from './sockets.js';
 
-const SESSION_TTL_S = 3600;
 /** With the fault "errors": this share of answers is a 500. */
 const INJECTED_ERROR_SHARE = 0.2;
 
@@ -24,12 +23,8 @@ const redis = connectRedis(process.env.REDIS_URL, log);
 const table = routes({ database, redis, log });
 for (const { method, route, status } of table) announceRoute(method, route, status);
 
-/** A user's session lives in Redis and is made on first sight: there is no sign-in here. */
-async function touchSession(userId) {
-  const key = `session:${userId}`;
-  const known = await redis.get(key);
-  if (!known) await redis.set(key, '{}', 'EX', SESSION_TTL_S);
-}
+/** Whether the caller is signed in. Without Redis nobody can tell; reading is for everyone then. */
+const isSignedIn = (userId) => redis.get(sessionKey(userId)).then(Boolean, () => true);
 
 async function answer(request, path, span, userId) {
   if (inMaintenance()) return { status: 503, body: { error: 'SkillQuest is under maintenance' }, message: 'Refused: maintenance' };
@@ -37,10 +32,10 @@ async function answer(request, path, span, userId) {
     const match = entry.method === request.method && entry.pattern.exec(path);
     if (!match) continue;
     request.route = entry.route;
-    if (userId) await touchSession(userId).catch(() => {});
+    if (userId && entry.session && !(await isSignedIn(userId))) throw new BadRequest(401, 'Not signed in');
     if (isActive('errors') && Math.random() < INJECTED_ERROR_SHARE) throw new Error('Injected failure');
     const body = request.method === 'POST' ? await readJson(request).catch((error) => { throw new BadRequest(400, error.message); }) : undefined;
-    return entry.handle({ params: match.slice(1), body, span });
+    return entry.handle({ params: match.slice(1), body, span, userId });
   }
   throw new BadRequest(404, 'There is nothing here');
 }

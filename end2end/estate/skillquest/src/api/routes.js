@@ -9,6 +9,9 @@ export class BadRequest extends Error {
 }
 
 const LEADERBOARD_TTL_S = 60;
+const SESSION_TTL_S = 3600;
+export const sessionKey = (userId) => `session:${userId}`;
+
 const number = (text) => {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1) throw new BadRequest(400, `"${text}" is not an id`);
@@ -16,6 +19,12 @@ const number = (text) => {
 };
 
 export function routes({ database, redis, log }) {
+  async function signIn({ userId }) {
+    if (!userId) throw new BadRequest(400, 'The header x-user-id is missing');
+    await redis.set(sessionKey(userId), '{}', 'EX', SESSION_TTL_S);
+    return { status: 201, body: { userId }, message: 'Signed in' };
+  }
+
   async function courses() {
     const rows = await database.query('list_courses', 'SELECT id, title, level FROM courses ORDER BY id');
     return { status: 200, body: rows, message: 'Courses listed' };
@@ -75,12 +84,13 @@ export function routes({ database, redis, log }) {
   }
 
   return [
-    { method: 'GET', route: '/api/v1/courses', status: 200, handle: courses },
-    { method: 'GET', route: '/api/v1/courses/:id', status: 200, handle: course },
-    { method: 'GET', route: '/api/v1/courses/:id/leaderboard', status: 200, handle: leaderboard },
-    { method: 'GET', route: '/api/v1/users/:id/enrolments', status: 200, handle: enrolments },
-    { method: 'POST', route: '/api/v1/enrolments', status: 201, handle: enrol },
-    { method: 'POST', route: '/api/v1/generations', status: 202, handle: generate },
+    { method: 'POST', route: '/api/v1/sessions', status: 201, handle: signIn },
+    { method: 'GET', route: '/api/v1/courses', status: 200, handle: courses, session: true },
+    { method: 'GET', route: '/api/v1/courses/:id', status: 200, handle: course, session: true },
+    { method: 'GET', route: '/api/v1/courses/:id/leaderboard', status: 200, handle: leaderboard, session: true },
+    { method: 'GET', route: '/api/v1/users/:id/enrolments', status: 200, handle: enrolments, session: true },
+    { method: 'POST', route: '/api/v1/enrolments', status: 201, handle: enrol, session: true },
+    { method: 'POST', route: '/api/v1/generations', status: 202, handle: generate, session: true },
   ].map((entry) => ({
     ...entry,
     pattern: new RegExp(`^${entry.route.replaceAll(/:[a-z]+/g, '([^/]+)')}$`),

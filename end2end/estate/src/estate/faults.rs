@@ -1,0 +1,252 @@
+//! Switching faults on and off.
+//!
+//! Some are done here (Redis, the primary, the archive), some by a process of their own (pool, WebSockets, the long
+//! query), some by the services themselves, which read the names of active faults from a file.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::server::Ready;
+use super::{EstateConfig, Inner, databases, services, state};
+use crate::Fault;
+use crate::leftovers::write_atomically;
+use crate::process::{PartError, Process, lock};
+
+/// The policy that Redis has without the fault.
+pub(super) const REDIS_POLICY: &str = "volatile-lru";
+/// Keys that fill Redis begin with this.
+const FILL_PREFIX: &str = "fault:redis-oom:";
+/// The crowd; the alert is at 5,000 and the usual traffic adds a few dozen.
+const CROWD: u64 = 5_400;
+
+/// Which faults are on, and the processes that make them.
+#[derive(Debug, Default)]
+pub(super) struct Active {
+    faults: BTreeMap<Fault, Option<Process>>,
+    filled: u64,
+}
+
+impl Active {
+    /// Ends what makes the faults; they stay on the list.
+    pub(super) fn end_processes(&mut self) {
+        for process in self.faults.values_mut() {
+            drop(process.take());
+        }
+    }
+}
+
+/// Tells the services which faults are on.
+pub(super) fn write_active(config: &EstateConfig, faults: &[Fault]) -> Result<(), PartError> {
+    write_atomically(
+        &config.faults_file(),
+        json!({ "active": faults }).to_string().as_bytes(),
+    )
+}
+
+impl Inner {
+    pub(super) fn active_faults(&self) -> Vec<Fault> {
+        lock(&self.faults).faults.keys().copied().collect()
+    }
+
+    /// Whether a part is down on purpose.
+    pub(super) fn is_meant_to_be_down(&self, part: &str) -> bool {
+        part == "postgres-primary" && lock(&self.faults).faults.contains_key(&Fault::DeadPrimary)
+    }
+
+    pub(super) fn switch_on(&self, fault: Fault) -> Result<(), PartError> {
+        let mut active = lock(&self.faults);
+        // Again is allowed, and brings back what someone may have mended by hand.
+        let process = match (fault, active.faults.remove(&fault)) {
+            (_, Some(Some(process))) if process.is_running() => Some(process),
+            (Fault::SlowQueries, _) => Some(self.start_fault("long-query", Vec::new())?),
+            (Fault::Pool, _) => Some(self.start_fault("pool", Vec::new())?),
+            (Fault::Websockets, _) => {
+                self.check_open_files()?;
+                let env = vec![
+                    ("API_URLS", services::api_urls(&self.ports).join(",")),
+                    ("SOCKETS", CROWD.to_string()),
+                ];
+                Some(self.start_fault("websockets", env)?)
+            }
+            (Fault::Errors | Fault::Ai429, _) => None,
+            (Fault::RedisOom, _) => {
+                self.fill_redis(&mut active.filled)?;
+                None
+            }
+            (Fault::DeadPrimary, _) => {
+                self.primary.kill();
+                None
+            }
+            (Fault::StuckArchiver, _) => {
+                databases::set_archive_writable(&self.config.dir, false)?;
+                self.finish_wal_segment();
+                None
+            }
+        };
+        active.faults.insert(fault, process);
+        self.publish(&active)
+    }
+
+    pub(super) fn switch_off(&self, fault: Fault) -> Result<(), PartError> {
+        let mut active = lock(&self.faults);
+        self.mend(&mut active, fault)?;
+        self.publish(&active)
+    }
+
+    pub(super) fn switch_all_off(&self) -> Result<(), PartError> {
+        let mut active = lock(&self.faults);
+        // The primary first: others need it to be mended. Also what is not on the list is mended, as it may have
+        // been broken in part.
+        let order = [
+            Fault::DeadPrimary,
+            Fault::StuckArchiver,
+            Fault::RedisOom,
+            Fault::SlowQueries,
+            Fault::Pool,
+            Fault::Websockets,
+            Fault::Errors,
+            Fault::Ai429,
+        ];
+        let outcomes = order.map(|fault| self.mend(&mut active, fault));
+        self.publish(&active)?;
+        outcomes.into_iter().collect()
+    }
+
+    fn mend(&self, active: &mut Active, fault: Fault) -> Result<(), PartError> {
+        // Dropping the process ends it.
+        drop(active.faults.remove(&fault));
+        match fault {
+            Fault::SlowQueries | Fault::Pool | Fault::Websockets | Fault::Errors | Fault::Ai429 => Ok(()),
+            Fault::RedisOom => {
+                active.filled = 0;
+                self.clear_redis_of_faults()
+            }
+            Fault::DeadPrimary => {
+                if self.primary.is_running() {
+                    return Ok(());
+                }
+                self.primary.restart()?;
+                self.register.note(self.primary.recipe(), self.primary.pid())
+            }
+            Fault::StuckArchiver => {
+                databases::set_archive_writable(&self.config.dir, true)?;
+                self.finish_wal_segment();
+                Ok(())
+            }
+        }
+    }
+
+    fn publish(&self, active: &Active) -> Result<(), PartError> {
+        let faults: Vec<Fault> = active.faults.keys().copied().collect();
+        write_active(&self.config, &faults)?;
+        state::write(self)
+    }
+
+    fn start_fault(&self, name: &str, mut env: Vec<(&str, String)>) -> Result<Process, PartError> {
+        env.push(("PRIMARY_URL", self.primary.url_as("skillquest", "skillquest")));
+        let script = format!("faults/{name}.js");
+        let process = services::start_node(
+            &self.config,
+            &format!("fault-{name}"),
+            &script,
+            env,
+            Ready::AtOnce,
+        )?;
+        self.register.note(process.recipe(), process.pid())?;
+        Ok(process)
+    }
+
+    fn check_open_files(&self) -> Result<(), PartError> {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+        match limit {
+            Some(limit) if limit < CROWD + 200 => Err(PartError::Unexpected {
+                part: "fault websockets".into(),
+                message: format!(
+                    "it needs {} open files a process and the hard limit is {limit}; raise it with `ulimit -Hn`",
+                    CROWD + 200
+                ),
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Has the archiver try at once, rather than when a segment is full. A primary that is down has nothing to archive.
+    fn finish_wal_segment(&self) {
+        // Without new WAL a switch does nothing.
+        let sql = "SELECT pg_logical_emit_message(true, 'estate', 'switch'); SELECT pg_switch_wal();";
+        let _ = self.primary.sql("postgres", sql);
+    }
+
+    /// Fills Redis with ever smaller values until it refuses even those. Called again every second while the
+    /// fault is on, as other keys expire.
+    fn fill_redis(&self, filled: &mut u64) -> Result<(), PartError> {
+        let mut redis = self.redis.connection().map_err(redis_error)?;
+        redis::cmd("CONFIG")
+            .arg(&["SET", "maxmemory-policy", "noeviction"])
+            .exec(&mut redis)
+            .map_err(redis_error)?;
+        for size in [256 * 1024, 16 * 1024, 1024] {
+            let value = vec![b'x'; size];
+            loop {
+                let key = format!("{FILL_PREFIX}{filled}");
+                match redis::cmd("SET").arg(key).arg(&value).exec(&mut redis) {
+                    Ok(()) => *filled += 1,
+                    Err(error) if error.code() == Some("OOM") => break,
+                    Err(error) => return Err(redis_error(error)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tops Redis up while the fault is on.
+    pub(super) fn keep_redis_full(&self) {
+        let mut active = lock(&self.faults);
+        if active.faults.contains_key(&Fault::RedisOom) {
+            // Redis may be restarting or someone may be mending it: the next second tries again.
+            let _ = self.fill_redis(&mut active.filled);
+        }
+    }
+
+    /// Removes what the fault put into Redis; also after a start, as the append-only file keeps it.
+    pub(super) fn clear_redis_of_faults(&self) -> Result<(), PartError> {
+        let mut redis = self.redis.connection().map_err(redis_error)?;
+        let mut cursor = 0_u64;
+        let mut found = false;
+        loop {
+            let (next, keys): (u64, Vec<String>) = redis::cmd("SCAN")
+                .arg(cursor)
+                .arg(&["MATCH", &format!("{FILL_PREFIX}*"), "COUNT", "500"])
+                .query(&mut redis)
+                .map_err(redis_error)?;
+            if !keys.is_empty() {
+                found = true;
+                redis::cmd("UNLINK")
+                    .arg(&keys)
+                    .exec(&mut redis)
+                    .map_err(redis_error)?;
+            }
+            cursor = next;
+            if cursor == 0 {
+                break;
+            }
+        }
+        redis::cmd("CONFIG")
+            .arg(&["SET", "maxmemory-policy", REDIS_POLICY])
+            .exec(&mut redis)
+            .map_err(redis_error)?;
+        if found {
+            // The file would keep the rubbish until it has doubled. Refused while a save runs; then it waits.
+            let _ = redis::cmd("BGREWRITEAOF").exec(&mut redis);
+        }
+        Ok(())
+    }
+}
+
+fn redis_error(error: redis::RedisError) -> PartError {
+    PartError::Unexpected {
+        part: "redis".into(),
+        message: error.to_string(),
+    }
+}
