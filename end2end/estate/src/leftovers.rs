@@ -90,6 +90,8 @@ pub(crate) fn remove(path: &Path) -> Vec<(String, u32)> {
         .collect();
     for (record, handle) in &found {
         let _ = pidfd_send_signal(handle, if record.quit { Signal::QUIT } else { Signal::TERM });
+        // A stopped process takes no signal before it goes on; that is also how one can outlive its parent.
+        let _ = pidfd_send_signal(handle, Signal::CONT);
     }
     let begin = Instant::now();
     for (record, handle) in &found {

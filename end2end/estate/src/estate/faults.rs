@@ -17,6 +17,10 @@ use crate::process::{PartError, Process, lock};
 pub(super) const REDIS_POLICY: &str = "volatile-lru";
 /// Keys that fill Redis begin with this.
 const FILL_PREFIX: &str = "fault:redis-oom:";
+/// How far past the limit Redis is filled, in bytes.
+const MARGIN: u64 = 512 * 1024;
+/// A larger Redis, in bytes, is not filled: it is someone's remedy, and this machine's memory.
+const MOST_TO_FILL: u64 = 256 * 1024 * 1024;
 /// The crowd; the alert is at 5,000 and the usual traffic adds a few dozen.
 const CROWD: u64 = 5_400;
 
@@ -117,7 +121,14 @@ impl Inner {
         // Dropping the process ends it.
         drop(active.faults.remove(&fault));
         match fault {
-            Fault::SlowQueries | Fault::Pool | Fault::Websockets | Fault::Errors | Fault::Ai429 => Ok(()),
+            Fault::SlowQueries => {
+                // PostgreSQL doesn't notice that the client of a sleeping query is gone. A primary that is down
+                // has no query.
+                let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'skillquest-report'";
+                let _ = self.primary.sql("postgres", sql);
+                Ok(())
+            }
+            Fault::Pool | Fault::Websockets | Fault::Errors | Fault::Ai429 => Ok(()),
             Fault::RedisOom => {
                 active.filled = 0;
                 self.clear_redis_of_faults()
@@ -178,34 +189,36 @@ impl Inner {
         let _ = self.primary.sql("postgres", sql);
     }
 
-    /// Fills Redis with ever smaller values until it refuses even those. Called again every second while the
-    /// fault is on, as other keys expire.
+    /// Fills Redis past its `maxmemory`, with nothing evicted.
     fn fill_redis(&self, filled: &mut u64) -> Result<(), PartError> {
         let mut redis = self.redis.connection().map_err(redis_error)?;
-        redis::cmd("CONFIG")
-            .arg(&["SET", "maxmemory-policy", "noeviction"])
-            .exec(&mut redis)
-            .map_err(redis_error)?;
-        for size in [256 * 1024, 16 * 1024, 1024] {
-            let value = vec![b'x'; size];
-            loop {
-                let key = format!("{FILL_PREFIX}{filled}");
-                match redis::cmd("SET").arg(key).arg(&value).exec(&mut redis) {
-                    Ok(()) => *filled += 1,
-                    Err(error) if error.code() == Some("OOM") => break,
-                    Err(error) => return Err(redis_error(error)),
-                }
-            }
+        let limit = max_memory(&mut redis).map_err(redis_error)?;
+        if !(1..=MOST_TO_FILL).contains(&limit) {
+            return Err(PartError::Unexpected {
+                part: "fault redis-oom".into(),
+                message: format!("maxmemory is {limit} bytes; it fills at most {MOST_TO_FILL}"),
+            });
         }
-        Ok(())
+        set(&mut redis, "maxmemory-policy", "noeviction").map_err(redis_error)?;
+        // Redis refuses when it is over its limit before a command, and the buffers of clients count: filled just to
+        // the limit it would take a write now and then.
+        set(&mut redis, "maxmemory", &(limit + MARGIN).to_string()).map_err(redis_error)?;
+        let outcome = fill(&mut redis, filled);
+        set(&mut redis, "maxmemory", &limit.to_string()).map_err(redis_error)?;
+        outcome.map_err(redis_error)
     }
 
-    /// Tops Redis up while the fault is on.
+    /// Tops Redis up while the fault is on, as other keys expire. Settings are left alone: who mends it by another
+    /// policy shall see that it helped.
     pub(super) fn keep_redis_full(&self) {
         let mut active = lock(&self.faults);
-        if active.faults.contains_key(&Fault::RedisOom) {
-            // Redis may be restarting or someone may be mending it: the next second tries again.
-            let _ = self.fill_redis(&mut active.filled);
+        if active.faults.contains_key(&Fault::RedisOom)
+            && let Ok(mut redis) = self.redis.connection()
+            && max_memory(&mut redis).is_ok_and(|limit| (1..=MOST_TO_FILL).contains(&limit))
+            && get(&mut redis, "maxmemory-policy").is_ok_and(|policy| policy == "noeviction")
+        {
+            // Redis may be restarting; the next second tries again.
+            let _ = fill(&mut redis, &mut active.filled);
         }
     }
 
@@ -232,16 +245,46 @@ impl Inner {
                 break;
             }
         }
-        redis::cmd("CONFIG")
-            .arg(&["SET", "maxmemory-policy", REDIS_POLICY])
-            .exec(&mut redis)
-            .map_err(redis_error)?;
+        set(&mut redis, "maxmemory-policy", REDIS_POLICY).map_err(redis_error)?;
         if found {
             // The file would keep the rubbish until it has doubled. Refused while a save runs; then it waits.
             let _ = redis::cmd("BGREWRITEAOF").exec(&mut redis);
         }
         Ok(())
     }
+}
+
+/// Writes ever smaller values until Redis refuses even those.
+fn fill(redis: &mut redis::Connection, filled: &mut u64) -> Result<(), redis::RedisError> {
+    for size in [256 * 1024, 16 * 1024, 1024] {
+        let value = vec![b'x'; size];
+        loop {
+            match redis::cmd("SET")
+                .arg(format!("{FILL_PREFIX}{filled}"))
+                .arg(&value)
+                .exec(redis)
+            {
+                Ok(()) => *filled += 1,
+                Err(error) if error.code() == Some("OOM") => break,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn get(redis: &mut redis::Connection, setting: &str) -> Result<String, redis::RedisError> {
+    let (_, value): (String, String) = redis::cmd("CONFIG").arg(&["GET", setting]).query(redis)?;
+    Ok(value)
+}
+
+fn set(redis: &mut redis::Connection, setting: &str, value: &str) -> Result<(), redis::RedisError> {
+    redis::cmd("CONFIG").arg(&["SET", setting, value]).exec(redis)
+}
+
+/// In bytes; 0 is no limit.
+fn max_memory(redis: &mut redis::Connection) -> Result<u64, redis::RedisError> {
+    Ok(get(redis, "maxmemory")?.parse().unwrap_or(0))
 }
 
 fn redis_error(error: redis::RedisError) -> PartError {

@@ -16,6 +16,8 @@ export function connect(url, log) {
     application_name: 'skillquest-api',
   });
   pool.on('error', (error) => log('error', `A database connection broke: ${error.message}`));
+  // The pool only listens to idle connections; one that breaks while in use would end the process.
+  pool.on('connect', (connection) => connection.on('error', () => {}));
   watchPool(pool);
 
   async function acquire() {

@@ -1,0 +1,524 @@
+//! One estate from start to stop. Starting one takes seconds and its faults change it as a whole, so it is one test
+//! with steps, in an order, and not many that would have to take turns.
+
+mod support {
+    pub mod answers;
+    pub mod eventually;
+}
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
+
+use quarterdeck_estate::scratch::Scratch;
+use quarterdeck_estate::{Estate, EstateConfig, Fault};
+use serde_json::{Value, json};
+use support::answers::{Queries, get, post};
+use support::eventually::{ensure, eventually};
+
+const POOL: &str = r#"sum(pg_stat_activity_count{server="primary"}) / on () (pg_settings_max_connections{server="primary"} - pg_settings_superuser_reserved_connections{server="primary"})"#;
+const ERRORS: &str = r#"sum(rate(http_requests_total{service="api",status=~"5.."}[10s])) / sum(rate(http_requests_total{service="api"}[10s]))"#;
+const REFUSED: &str = "sum(rate(ai_api_rate_limited_total[10s]))";
+const SOCKETS: &str = r#"sum(websocket_connections_active{service="api"})"#;
+const MEMORY: &str = "redis_memory_used_bytes / redis_memory_max_bytes";
+const QUERY_P95: &str =
+    r#"histogram_quantile(0.95, sum by (le) (rate(db_query_duration_seconds_bucket{service="api"}[10s])))"#;
+const QUERY_AGE: &str = r#"pg_client_activity_max_query_age_seconds{server="primary",state="active"}"#;
+const ARCHIVING_FAILED: &str = r#"pg_stat_archiver_failed_count{server="primary"}"#;
+
+#[test]
+fn an_estate_from_start_to_stop() {
+    let scratch = Scratch::private("estate").unwrap();
+    let mut config = EstateConfig::new(scratch.path());
+    // A rule set that other work changes would make this test fail for reasons of its own.
+    config.rules_dir = scratch.path().join("no-rules");
+    let estate = Estate::start(config.clone()).unwrap();
+    let queries = Queries::new(estate.prometheus_url());
+
+    databases_are_as_described(&estate);
+    redis_persists_as_the_handbook_says(&estate);
+    wal_is_archived_and_never_overwritten(&estate);
+    every_series_of_the_contract_is_there(&queries);
+    counters_begin_at_zero(&estate);
+    maintenance_answers_503_to_all_but_health(&estate);
+    logs_have_the_handbooks_fields_and_traces_go_on(&estate);
+    all_sixteen_metrics_are_well(&queries);
+
+    faults_beside_each_other(&estate, &queries);
+    slow_queries(&estate, &queries);
+    redis_out_of_memory(&estate, &queries);
+    dead_primary(&estate, &queries);
+
+    let pids = pids(&estate);
+    assert!(pids.len() >= 18, "{pids:?}");
+    estate.stop();
+    for (name, pid) in &pids {
+        assert!(
+            !std::path::Path::new(&format!("/proc/{pid}")).exists(),
+            "{name} still runs"
+        );
+    }
+    assert!(!scratch.path().join("estate.json").exists());
+
+    let begin = std::time::Instant::now();
+    let estate = Estate::start(config).unwrap();
+    assert!(
+        begin.elapsed() < Duration::from_secs(30),
+        "a second start took {:?}",
+        begin.elapsed()
+    );
+    assert_eq!(streaming(&estate), "1");
+}
+
+fn estate_json(estate: &Estate) -> Value {
+    serde_json::from_slice(&std::fs::read(estate.dir().join("estate.json")).unwrap()).unwrap()
+}
+
+fn pids(estate: &Estate) -> Vec<(String, u64)> {
+    let pids = estate_json(estate)["pids"].as_object().unwrap().clone();
+    pids.into_iter()
+        .map(|(name, pid)| (name, pid.as_u64().unwrap()))
+        .collect()
+}
+
+fn api(estate: &Estate, path: &str) -> String {
+    format!("http://127.0.0.1:{}{path}", estate.ports().api_0)
+}
+
+fn streaming(estate: &Estate) -> String {
+    let sql =
+        "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND application_name = 'standby'";
+    estate.primary().sql("postgres", sql).unwrap()
+}
+
+fn databases_are_as_described(estate: &Estate) {
+    let ask = |sql: &str| estate.primary().sql("postgres", sql).unwrap();
+    assert_eq!(ask("SHOW data_checksums"), "on");
+    assert_eq!(ask("SHOW wal_level"), "replica");
+    assert_eq!(ask("SHOW archive_timeout"), "5min");
+    assert_eq!(
+        ask("SELECT slot_name, active FROM pg_replication_slots"),
+        "standby_1|t"
+    );
+    assert_eq!(streaming(estate), "1");
+    assert_eq!(
+        estate
+            .standby()
+            .sql("postgres", "SELECT pg_is_in_recovery()")
+            .unwrap(),
+        "t"
+    );
+
+    let json = estate_json(estate);
+    let psql = |url: &Value, sql: &str| {
+        let output = Command::new("psql")
+            .args(["-XAtd", url.as_str().unwrap(), "-c", sql])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{url}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    // The console may see other roles' queries, which takes pg_monitor, and is no superuser.
+    for url in [&json["postgres"]["primary_url"], &json["postgres"]["standby_url"]] {
+        let sql = "SELECT pg_has_role('pg_monitor', 'USAGE'), current_setting('is_superuser')";
+        assert_eq!(psql(url, sql), "t|off");
+    }
+    assert_eq!(
+        psql(&json["pgbouncer"]["url"], "SELECT count(*) FROM courses"),
+        "24"
+    );
+    assert!(psql(&json["pgbouncer"]["stats_url"], "SHOW POOLS").contains("skillquest"));
+    assert_eq!(
+        psql(
+            &json["console_db"]["owner_url"],
+            "CREATE SCHEMA probe; DROP SCHEMA probe"
+        ),
+        "CREATE SCHEMA\nDROP SCHEMA"
+    );
+    let runtime = psql(
+        &json["console_db"]["runtime_url"],
+        "SELECT has_database_privilege('quarterdeck', 'CREATE')",
+    );
+    assert_eq!(runtime, "f", "the console's runtime role owns nothing");
+}
+
+fn redis_persists_as_the_handbook_says(estate: &Estate) {
+    let mut redis = estate.redis().connection().unwrap();
+    let mut setting = |name: &str| {
+        let (_, value): (String, String) = redis::cmd("CONFIG")
+            .arg("GET")
+            .arg(name)
+            .query(&mut redis)
+            .unwrap();
+        value
+    };
+    assert_eq!(setting("save"), "900 1 300 10 60 10000");
+    assert_eq!(setting("appendonly"), "yes");
+    assert_eq!(setting("appendfsync"), "everysec");
+    assert_eq!(setting("maxmemory"), (64 * 1024 * 1024).to_string());
+}
+
+fn wal_is_archived_and_never_overwritten(estate: &Estate) {
+    let archive = estate.dir().join("wal-archive");
+    let segment = estate
+        .primary()
+        .sql("postgres", "SELECT pg_walfile_name(pg_switch_wal())")
+        .unwrap();
+    eventually(Duration::from_secs(30), || {
+        ensure(archive.join(&segment).exists(), || {
+            format!("{segment} is not in the archive")
+        })
+    });
+
+    let probe = estate.dir().join("probe");
+    let archived = archive.join("probe");
+    let store = |content: &str| {
+        std::fs::write(&probe, content).unwrap();
+        let script = estate.dir().join("archive-wal.sh");
+        Command::new("sh")
+            .arg(script)
+            .arg(&probe)
+            .arg("probe")
+            .arg(&archive)
+            .output()
+            .unwrap()
+            .status
+            .success()
+    };
+    assert!(store("one"));
+    assert!(store("one"), "the same segment again is fine");
+    assert!(!store("two"), "another of the same name is not");
+    assert_eq!(std::fs::read_to_string(&archived).unwrap(), "one");
+    std::fs::remove_file(archived).unwrap();
+}
+
+/// Selector and number of series. Zero stands for one or more.
+const CONTRACT: &[(&str, usize)] = &[
+    (
+        r#"up{job="skillquest-api",service="api",namespace="skillquest",pod="skillquest-api-0"} == 1"#,
+        1,
+    ),
+    (
+        r#"up{job="skillquest-api",service="api",namespace="skillquest",pod="skillquest-api-1"} == 1"#,
+        1,
+    ),
+    (
+        r#"up{job="skillquest-ai",service="ai",pod="skillquest-ai-0"} == 1"#,
+        1,
+    ),
+    (r#"up{job="postgres",server=~"primary|standby"} == 1"#, 2),
+    (r#"up{job=~"redis|node|kubelet|prometheus|alertmanager"} == 1"#, 5),
+    (r#"up{job="quarterdeck",instance="127.0.0.1:3000"}"#, 1),
+    (
+        r#"http_request_duration_seconds_count{service="api",method="GET",route="/api/v1/courses",status="200"}"#,
+        2,
+    ),
+    (
+        r#"http_requests_total{service="api",route="/api/v1/courses",status="500"}"#,
+        2,
+    ),
+    (
+        r#"db_query_duration_seconds_count{service="api",operation="leaderboard"}"#,
+        2,
+    ),
+    (r#"websocket_connections_active{service="api"}"#, 2),
+    (
+        r#"db_pool_connections{service="api",state=~"active|idle|waiting"}"#,
+        6,
+    ),
+    (r#"db_pool_max_connections{service="api"}"#, 2),
+    (r#"nodejs_heap_size_used_bytes{service=~"api|ai",pod!=""}"#, 3),
+    (
+        r#"nodejs_heap_size_limit_bytes{service=~"api|ai",pod!=""} > 2e8"#,
+        3,
+    ),
+    (r#"process_cpu_seconds_total{service=~"api|ai"}"#, 3),
+    (
+        r#"ai_request_duration_seconds_count{service="ai",model=~"gpt-4o|gpt-4o-mini"}"#,
+        2,
+    ),
+    (
+        r#"ai_requests_total{service="ai",outcome=~"success|error|rate_limited"}"#,
+        6,
+    ),
+    (r#"ai_api_cost_usd_total{service="ai"}"#, 2),
+    (r#"ai_api_rate_limited_total{service="ai"}"#, 2),
+    (r#"ai_queue_length{service="ai"}"#, 1),
+    (
+        r#"container_cpu_usage_seconds_total{namespace="skillquest",pod=~"skillquest-.*",container=~"api|ai"} > 0"#,
+        3,
+    ),
+    (
+        r#"container_memory_working_set_bytes{namespace="skillquest",container=~"api|ai"} > 1e7"#,
+        3,
+    ),
+    (
+        r#"kube_pod_container_resource_limits{namespace="skillquest",resource="cpu",unit="core"} == 0.5"#,
+        3,
+    ),
+    (
+        r#"kube_pod_container_resource_limits{namespace="skillquest",resource="memory",unit="byte"}"#,
+        3,
+    ),
+    (r#"pg_up{server=~"primary|standby"} == 1"#, 2),
+    (
+        r#"pg_stat_activity_count{server="primary",datname="skillquest",state="idle"}"#,
+        1,
+    ),
+    ("pg_settings_max_connections == 100", 2),
+    ("pg_settings_superuser_reserved_connections", 2),
+    (r#"pg_stat_activity_max_tx_duration{server="primary"}"#, 0),
+    ("pg_stat_archiver_failed_count", 2),
+    (r#"pg_replication_is_replica{server="standby"} == 1"#, 1),
+    (r#"pg_replication_streaming_standbys{server="primary"} == 1"#, 1),
+    (
+        r#"pg_client_activity_max_query_age_seconds{server="primary",state="active"}"#,
+        1,
+    ),
+    ("redis_up == 1", 1),
+    ("redis_memory_max_bytes > 0", 1),
+    ("redis_keyspace_hits_total", 1),
+    ("redis_commands_processed_total", 1),
+    (r#"node_filesystem_avail_bytes{job="node"}"#, 0),
+];
+
+fn every_series_of_the_contract_is_there(queries: &Queries) {
+    eventually(Duration::from_secs(30), || {
+        for (query, wanted) in CONTRACT {
+            let found = queries.vector(query).len();
+            ensure(found == *wanted || (*wanted == 0 && found > 0), || {
+                format!("{query}: {found} series, and not {wanted}")
+            })?;
+        }
+        Ok(())
+    });
+    let buckets = |metric: &str| -> BTreeSet<String> {
+        let series = queries.vector(&format!("group by (le) ({metric}_bucket)"));
+        series
+            .iter()
+            .map(|(labels, _)| labels["le"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let expected = |text: &str| text.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
+    assert_eq!(
+        buckets("http_request_duration_seconds"),
+        expected("0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2 2.5 5 10 +Inf")
+    );
+    assert_eq!(
+        buckets("ai_request_duration_seconds"),
+        expected("0.1 0.25 0.5 1 2.5 5 7.5 10 15 20 30 60 +Inf")
+    );
+    assert_eq!(
+        buckets("db_query_duration_seconds"),
+        expected("0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.2 0.25 0.5 1 2.5 5 +Inf")
+    );
+}
+
+fn counters_begin_at_zero(estate: &Estate) {
+    let (_, metrics) = get(&api(estate, "/metrics"));
+    let line = metrics
+        .lines()
+        .find(|line| line.contains(r#"route="/api/v1/enrolments""#) && line.contains(r#"status="503""#));
+    assert!(line.is_some_and(|line| line.ends_with(" 0")), "{line:?}");
+}
+
+fn maintenance_answers_503_to_all_but_health(estate: &Estate) {
+    let switch = format!("http://127.0.0.1:{}/maintenance", estate.ports().api_0_admin);
+    assert_eq!(get(&api(estate, "/api/v1/courses")).0, 200);
+    assert_eq!(post(&switch, "", &json!({ "enabled": "yes" })), 400);
+    assert_eq!(post(&switch, "", &json!({ "enabled": true })), 200);
+    assert_eq!(get(&switch).1, r#"{"enabled":true}"#);
+    assert_eq!(get(&api(estate, "/api/v1/courses")).0, 503);
+    assert_eq!(get(&api(estate, "/nowhere")).0, 503);
+    assert_eq!(get(&api(estate, "/health")).0, 200);
+    assert_eq!(get(&api(estate, "/metrics")).0, 200);
+    assert_eq!(post(&switch, "", &json!({ "enabled": false })), 200);
+    assert_eq!(get(&api(estate, "/api/v1/courses")).0, 200);
+}
+
+fn logs_have_the_handbooks_fields_and_traces_go_on(estate: &Estate) {
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let sent = post(
+        &api(estate, "/api/v1/generations"),
+        &format!("00-{trace}-00f067aa0ba902b7-01"),
+        &json!({ "prompt": "Write a quiz." }),
+    );
+    assert_eq!(sent, 202);
+    let lines = |service: &str| -> Vec<Value> {
+        let text = std::fs::read_to_string(estate.dir().join(format!("log/{service}.log"))).unwrap();
+        text.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    };
+    eventually(Duration::from_secs(30), || {
+        let found = lines("skillquest-ai-0")
+            .into_iter()
+            .find(|line| line["traceId"] == trace);
+        let line = found.ok_or("the trace has not reached the AI service")?;
+        ensure(
+            line["path"] == "/v1/chat/completions" && line["spanId"] != "00f067aa0ba902b7",
+            || line.to_string(),
+        )
+    });
+    let fields: BTreeSet<&str> =
+        "timestamp level service traceId spanId method path statusCode duration_ms userId tenantId message"
+            .split(' ')
+            .collect();
+    for service in ["skillquest-api-0", "skillquest-api-1", "skillquest-ai-0"] {
+        let lines = lines(service);
+        assert!(lines.len() > 2, "{service} has logged nothing");
+        for line in lines {
+            assert_eq!(
+                line.as_object()
+                    .unwrap()
+                    .keys()
+                    .map(String::as_str)
+                    .collect::<BTreeSet<_>>(),
+                fields
+            );
+        }
+    }
+    let request = lines("skillquest-api-0")
+        .into_iter()
+        .find(|line| line["traceId"] == trace)
+        .unwrap();
+    assert_eq!(
+        (&request["method"], &request["statusCode"]),
+        (&json!("POST"), &json!(202))
+    );
+    assert_eq!(
+        (&request["userId"], &request["level"]),
+        (&json!("usr_1"), &json!("info"))
+    );
+}
+
+/// The shipped profile's own queries, targets and directions decide.
+fn all_sixteen_metrics_are_well(queries: &Queries) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/profiles/skillquest.toml");
+    let profile: toml::Value = toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let metrics = profile["metric"].as_array().unwrap();
+    assert_eq!(metrics.len(), 16);
+    // A busy machine may make one of them slow for a while.
+    eventually(Duration::from_secs(120), || {
+        for metric in metrics {
+            let number = |key: &str| {
+                metric
+                    .get(key)
+                    .and_then(|value| value.as_float().or(value.as_integer().map(|whole| whole as f64)))
+            };
+            let lower_is_better = metric["direction"].as_str() == Some("lower_is_better");
+            let limit = number("target").or(number("alert")).unwrap();
+            let series = queries.vector(metric["query"].as_str().unwrap());
+            ensure(!series.is_empty(), || format!("{} has no data", metric["id"]))?;
+            for (_, value) in series {
+                let well = if lower_is_better {
+                    value < limit
+                } else {
+                    value > limit
+                };
+                ensure(well, || format!("{} is {value}, the limit {limit}", metric["id"]))?;
+            }
+        }
+        Ok(())
+    });
+}
+
+fn faults_beside_each_other(estate: &Estate, queries: &Queries) {
+    let faults = [
+        Fault::Errors,
+        Fault::Pool,
+        Fault::Ai429,
+        Fault::Websockets,
+        Fault::StuckArchiver,
+    ];
+    assert!(queries.value(ERRORS).unwrap() < 0.01);
+    assert!(queries.value(POOL).unwrap() < 0.7);
+    assert_eq!(queries.value(REFUSED).unwrap(), 0.0);
+    assert!(queries.value(SOCKETS).unwrap() < 100.0);
+    let failed = queries.value(ARCHIVING_FAILED).unwrap();
+    assert_eq!(estate.active_faults(), []);
+
+    for fault in faults {
+        estate.fault(fault).unwrap();
+        estate.fault(fault).unwrap();
+    }
+    assert_eq!(estate.active_faults(), faults);
+    queries.wait(ERRORS, |share| share > 0.05);
+    queries.wait(POOL, |share| share > 0.85);
+    queries.wait(REFUSED, |rate| rate > 0.1);
+    queries.wait(SOCKETS, |count| count > 5000.0);
+    queries.wait(ARCHIVING_FAILED, |count| count > failed);
+
+    estate.mend(Fault::Errors).unwrap();
+    queries.wait(ERRORS, |share| share < 0.01);
+    assert!(queries.value(SOCKETS).unwrap() > 5000.0, "the others stay on");
+    assert_eq!(estate.active_faults(), faults[1..]);
+
+    let archived = "SELECT archived_count FROM pg_stat_archiver";
+    let before = estate.primary().sql("postgres", archived).unwrap();
+    estate.mend_all().unwrap();
+    estate.mend_all().unwrap();
+    assert_eq!(estate.active_faults(), []);
+    queries.wait(POOL, |share| share < 0.7);
+    queries.wait(REFUSED, |rate| rate == 0.0);
+    queries.wait(SOCKETS, |count| count < 100.0);
+    eventually(Duration::from_secs(90), || {
+        let now = estate
+            .primary()
+            .sql("postgres", archived)
+            .map_err(|error| error.to_string())?;
+        ensure(now != before, || "nothing is archived again".into())
+    });
+}
+
+fn slow_queries(estate: &Estate, queries: &Queries) {
+    estate.fault(Fault::SlowQueries).unwrap();
+    queries.wait(QUERY_P95, |seconds| seconds > 0.3);
+    queries.wait(QUERY_AGE, |seconds| seconds > 5.0);
+    estate.mend(Fault::SlowQueries).unwrap();
+    queries.wait(QUERY_P95, |seconds| seconds < 0.2);
+    queries.wait(QUERY_AGE, |seconds| seconds < 5.0);
+}
+
+fn redis_out_of_memory(estate: &Estate, queries: &Queries) {
+    let write = || -> Result<(), redis::RedisError> {
+        let mut redis = estate.redis().connection()?;
+        redis::cmd("SET")
+            .arg(&["probe", &"x".repeat(100_000), "EX", "1"])
+            .exec(&mut redis)
+    };
+    write().unwrap();
+    estate.fault(Fault::RedisOom).unwrap();
+    assert_eq!(write().unwrap_err().code(), Some("OOM"));
+    queries.wait(MEMORY, |share| share > 0.95);
+    estate.mend_all().unwrap();
+    write().unwrap();
+    queries.wait(MEMORY, |share| share < 0.7);
+}
+
+fn dead_primary(estate: &Estate, queries: &Queries) {
+    let course = api(estate, "/api/v1/courses/1");
+    estate.fault(Fault::DeadPrimary).unwrap();
+    estate.fault(Fault::DeadPrimary).unwrap();
+    queries.wait(r#"pg_up{server="primary"}"#, |up| up == 0.0);
+    queries.wait(r#"pg_up{server="standby"}"#, |up| up == 1.0);
+    eventually(Duration::from_secs(30), || {
+        let (status, _) = get(&course);
+        ensure(status >= 500, || {
+            format!("the API answers {status} without its database")
+        })
+    });
+    estate.mend_all().unwrap();
+    eventually(Duration::from_secs(60), || {
+        let (status, body) = get(&course);
+        ensure(status == 200, || format!("the API answers {status}: {body}"))?;
+        ensure(streaming(estate) == "1", || {
+            "the standby does not stream again".into()
+        })
+    });
+    queries.wait(r#"pg_up{server="primary"}"#, |up| up == 1.0);
+}
