@@ -43,7 +43,7 @@ test-rust: ## Unit, property and integration tests on real PostgreSQL, Redis and
 
 .PHONY: test-rules
 test-rules: ## The alert rules against promtool
-	deploy/prometheus/test.sh
+	node deploy/prometheus/test.mjs
 
 .PHONY: test-node
 test-node: ## The small SkillQuest of the demo estate

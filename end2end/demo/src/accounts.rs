@@ -26,36 +26,47 @@ pub struct Account {
     pub password: String,
 }
 
-/// The accounts of this directory, made if need be: the passwords stay the same from one start to the next, and the
-/// console's database is brought in line with them.
+/// The accounts of this directory, made if need be: the passwords stay the same from one start to the next, and so do the
+/// sessions.
 ///
 /// # Errors
 /// When the console refuses one, or the file `accounts.json` can't be written.
 pub fn ensure(bin_dir: &Path, config: &Path, dir: &Path) -> Result<Vec<Account>> {
-    let accounts = remembered(dir)?;
-    for account in &accounts {
-        let input = format!("{}\n", account.password);
-        let add = [
-            "user",
-            "add",
-            &account.name,
-            "--role",
-            &account.role,
-            "--password-stdin",
-            "--if-absent",
-        ];
-        console::run_with_input(bin_dir, config, &add, &input)?;
+    let (accounts, fresh) = remembered(dir)?;
+    let listed = console::run_once(bin_dir, config, &["user", "list"], "")?;
+    let known: Vec<&str> = listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    for Account { name, role, password } in &accounts {
+        let password = format!("{password}\n");
+        if !known.contains(&name.as_str()) {
+            console::run_once(
+                bin_dir,
+                config,
+                &["user", "add", name, "--role", role, "--password-stdin"],
+                &password,
+            )?;
+        } else if fresh {
+            console::run_once(
+                bin_dir,
+                config,
+                &["user", "passwd", name, "--password-stdin"],
+                &password,
+            )?;
+        }
     }
     Ok(accounts)
 }
 
-fn remembered(dir: &Path) -> Result<Vec<Account>> {
+/// The accounts in `accounts.json`, and whether they were made just now.
+fn remembered(dir: &Path) -> Result<(Vec<Account>, bool)> {
     let file = dir.join("accounts.json");
     if let Ok(text) = std::fs::read(&file)
         && let Ok(accounts) = serde_json::from_slice::<Vec<Account>>(&text)
         && accounts.iter().map(|account| account.role.as_str()).eq(ROLES)
     {
-        return Ok(accounts);
+        return Ok((accounts, false));
     }
     let accounts: Vec<Account> = ROLES
         .iter()
@@ -66,7 +77,7 @@ fn remembered(dir: &Path) -> Result<Vec<Account>> {
         })
         .collect();
     crate::write_private(&file, &serde_json::to_vec_pretty(&accounts)?)?;
-    Ok(accounts)
+    Ok((accounts, true))
 }
 
 fn password() -> String {
@@ -84,8 +95,9 @@ mod tests {
     #[test]
     fn passwords_stay_the_same_and_are_nobody_elses_business() {
         let dir = tempfile::tempdir().unwrap();
-        let first = remembered(dir.path()).unwrap();
-        assert_eq!(remembered(dir.path()).unwrap(), first);
+        let (first, fresh) = remembered(dir.path()).unwrap();
+        assert!(fresh);
+        assert_eq!(remembered(dir.path()).unwrap(), (first, false));
         let mode = std::fs::metadata(dir.path().join("accounts.json"))
             .unwrap()
             .permissions()
@@ -96,10 +108,9 @@ mod tests {
     #[test]
     fn each_account_and_each_directory_has_its_own_password() {
         let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let mut all: Vec<String> = remembered(here.path())
-            .unwrap()
+        let mut all: Vec<String> = [here.path(), there.path()]
             .into_iter()
-            .chain(remembered(there.path()).unwrap())
+            .flat_map(|dir| remembered(dir).unwrap().0)
             .map(|account| account.password)
             .collect();
         all.sort();
@@ -111,6 +122,7 @@ mod tests {
     fn a_damaged_file_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("accounts.json"), "[{\"name\":").unwrap();
-        assert_eq!(remembered(dir.path()).unwrap().len(), ROLES.len());
+        let (accounts, fresh) = remembered(dir.path()).unwrap();
+        assert!(fresh && accounts.len() == ROLES.len());
     }
 }

@@ -114,19 +114,12 @@ pub fn end_leftover(dir: &Path) -> Result<()> {
     crate::remove_if_there(&file)
 }
 
-/// Runs a subcommand to its end.
+/// Runs a subcommand to its end and returns what it printed. Its standard input is `input`: a password doesn't belong on
+/// a command line.
 ///
 /// # Errors
 /// When it fails; the error has what it said.
-pub fn run_once(bin_dir: &Path, config: &Path, arguments: &[&str]) -> Result<()> {
-    run_with_input(bin_dir, config, arguments, "")
-}
-
-/// Runs a subcommand that reads `input`, such as a password, which doesn't belong on a command line.
-///
-/// # Errors
-/// As [`run_once`].
-pub fn run_with_input(bin_dir: &Path, config: &Path, arguments: &[&str], input: &str) -> Result<()> {
+pub fn run_once(bin_dir: &Path, config: &Path, arguments: &[&str], input: &str) -> Result<String> {
     let mut child = Command::new(program(bin_dir, "quarterdeck")?)
         .args(arguments)
         .arg("--config")
@@ -150,5 +143,5 @@ pub fn run_with_input(bin_dir: &Path, config: &Path, arguments: &[&str], input: 
             String::from_utf8_lossy(&output.stdout)
         );
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

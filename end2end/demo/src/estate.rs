@@ -96,8 +96,11 @@ impl Estate {
             death_signal: "TERM",
             run_as: RunAs::Caller,
         })?;
+        let log = process.recipe().log.clone();
+        let mut told = 0;
         let mut ready = None;
         process.wait_until(PATIENCE, || {
+            told += tell_news(&log, told);
             // The file may be caught half written: then the next look finds it whole.
             ready = std::fs::read(&file)
                 .ok()
@@ -127,6 +130,17 @@ impl Estate {
     pub fn stop(&self) {
         self.process.stop();
     }
+}
+
+/// Passes on what the estate reports while one waits for it; returns how many lines that were.
+fn tell_news(log: &Path, told: usize) -> usize {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let complete = text.rfind('\n').map_or("", |end| &text[..end]);
+    complete
+        .lines()
+        .skip(told)
+        .inspect(|line| crate::say(&format!("  {line}")))
+        .count()
 }
 
 /// Path of a program that was built with this one.

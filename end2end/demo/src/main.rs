@@ -14,6 +14,7 @@ mod watch;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -55,8 +56,17 @@ struct Ready<'a> {
     accounts: &'a [Account],
 }
 
-fn main() -> Result<()> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    match start(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(cli: &Cli) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [
         signal_hook::consts::SIGINT,
@@ -68,7 +78,7 @@ fn main() -> Result<()> {
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
             .context("signals can't be caught")?;
     }
-    run(&cli, &stop)
+    run(cli, &stop)
 }
 
 fn run(cli: &Cli, stop: &AtomicBool) -> Result<()> {
@@ -92,7 +102,7 @@ fn run(cli: &Cli, stop: &AtomicBool) -> Result<()> {
     }
 
     let config = settings::write(&dir, &estate.ready, port)?;
-    console::run_once(&bin_dir, &config, &["migrate"])?;
+    console::run_once(&bin_dir, &config, &["migrate"], "")?;
     let accounts = accounts::ensure(&bin_dir, &config, &dir)?;
     let mut console = Console::start(&bin_dir, &config, &dir, port, stop)?;
     if stop.load(Ordering::Relaxed) {

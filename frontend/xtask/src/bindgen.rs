@@ -97,18 +97,17 @@ pub fn bind(module: &[u8], mode: Mode) -> Result<Bound> {
              `wasm-bindgen-cli-support` of frontend/xtask must be the same version",
         )?;
 
-    if !output.snippets().is_empty() || !output.local_modules().is_empty() {
-        let mut crates: Vec<_> = output
-            .snippets()
-            .keys()
-            .chain(output.local_modules().keys())
-            .cloned()
-            .collect();
-        crates.sort();
+    let inline = output
+        .snippets()
+        .iter()
+        .filter(|(_, scripts)| !scripts.is_empty())
+        .map(|(name, _)| name);
+    let mut foreign: Vec<&String> = inline.chain(output.local_modules().keys()).collect();
+    if !foreign.is_empty() {
+        foreign.sort();
         bail!(
-            "these bring JavaScript files of their own, which the site doesn't carry: {}; \
-             use a crate without them or teach frontend/xtask/src/site.rs to write them",
-            crates.join(", ")
+            "these bring JavaScript files of their own, which the site doesn't carry: {foreign:?}; \
+             use a crate without them or teach frontend/xtask/src/site.rs to write them"
         );
     }
     Ok(Bound {
