@@ -1,0 +1,5 @@
+//! The command line, one file a noun.
+
+pub mod audit;
+pub mod migrate;
+pub mod user;

@@ -1,0 +1,24 @@
+//! What the console asks: each source has a client of its own. They decide nothing; they ask, bound what they wait for and read, and
+//! say what went wrong in words that hold no secret.
+
+pub mod alertmanager;
+pub mod alerts;
+pub mod database_nodes;
+pub mod http_source;
+pub mod metrics_reader;
+pub mod postgres_node;
+pub mod prometheus;
+mod prometheus_answer;
+pub mod promql;
+
+pub use alertmanager::AlertmanagerClient;
+pub use http_source::SourceError;
+pub use metrics_reader::{MetricReading, MetricsReader, PollResult};
+pub use postgres_node::PostgresNode;
+pub use prometheus::PrometheusClient;
+
+/// Chooses the process' TLS implementation. Does nothing where one is chosen already.
+pub fn install_tls_provider() {
+    // The error says only that there is one already, which is what is wanted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

@@ -1,0 +1,237 @@
+//! The configuration: one struct a section, its defaults beside it.
+//!
+//! It is read from a TOML file, and then from the environment: `QUARTERDECK__SECTION__KEY` sets `section.key`.
+//! `deploy/quarterdeck.example.toml` documents every setting; a test holds the two against each other.
+
+use std::path::{Path, PathBuf};
+
+use figment::{
+    Figment,
+    providers::{Env, Format, Toml},
+};
+use serde::Deserialize;
+
+pub mod database;
+pub mod http_source;
+pub mod identity;
+pub mod log;
+pub mod poller;
+pub mod postgres;
+pub mod profile;
+pub mod redis;
+pub mod server;
+
+use self::{
+    database::DatabaseConfig,
+    http_source::{HttpSourceConfig, HttpSourceConfigError},
+    identity::IdentityConfig,
+    log::LogConfig,
+    poller::PollerConfig,
+    postgres::{PostgresNodeConfig, PostgresNodeConfigError},
+    profile::ProfileConfig,
+    redis::{RedisConfig, RedisConfigError},
+    server::ServerConfig,
+};
+use crate::services::health::push::PushConfig;
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address, and what browsers call it.
+    #[serde(default)]
+    pub server: ServerConfig,
+    /// The console's own PostgreSQL.
+    #[serde(default)]
+    pub database: DatabaseConfig,
+    /// The console's own Redis; without it, a single console keeps everything in memory.
+    pub redis: Option<RedisConfig>,
+    /// Where readings, rules and alerts come from.
+    pub prometheus: HttpSourceConfig,
+    /// Where silences and inhibitions come from; without it, they are not known.
+    pub alertmanager: Option<HttpSourceConfig>,
+    /// The nodes of the watched PostgreSQL cluster.
+    #[serde(default)]
+    pub postgres: Vec<PostgresNodeConfig>,
+    /// Which metrics are watched.
+    #[serde(default)]
+    pub profile: ProfileConfig,
+    /// Sessions, passwords and sign-in limits.
+    #[serde(default)]
+    pub identity: IdentityConfig,
+    /// How often sources are asked.
+    #[serde(default)]
+    pub poller: PollerConfig,
+    /// When changes are sent to browsers.
+    #[serde(default)]
+    pub push: PushConfig,
+    /// What is logged.
+    #[serde(default)]
+    pub log: LogConfig,
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration file {} cannot be read: {source}; give its path with --config", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// Something in it is missing, unknown or of the wrong type. The text names the setting.
+    #[error("the configuration cannot be used: {0}; deploy/quarterdeck.example.toml documents every setting")]
+    Invalid(Box<figment::Error>),
+    /// A contradiction in `[prometheus]` or `[alertmanager]`.
+    #[error(transparent)]
+    HttpSource(#[from] HttpSourceConfigError),
+    /// A `[[postgres]]` entry that cannot be used.
+    #[error(transparent)]
+    Postgres(#[from] PostgresNodeConfigError),
+    /// A `[redis]` section that cannot be used.
+    #[error(transparent)]
+    Redis(#[from] RedisConfigError),
+    /// A figure out of bounds.
+    #[error("{setting} {problem}")]
+    OutOfBounds {
+        /// `section.key`.
+        setting: &'static str,
+        /// What it must be.
+        problem: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads a file, then the environment, and checks the result.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the setting and what to do.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Self::from_toml(&text)
+    }
+
+    /// As [`Config::load`], from the text of a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the setting and what to do.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let figment = Figment::new()
+            .merge(Toml::string(text))
+            .merge(Env::prefixed("QUARTERDECK__").split("__"));
+        let config: Self = figment.extract().map_err(|e| ConfigError::Invalid(Box::new(e)))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        self.prometheus.check("prometheus")?;
+        if let Some(alertmanager) = &self.alertmanager {
+            alertmanager.check("alertmanager")?;
+        }
+        PostgresNodeConfig::check_all(&self.postgres)?;
+        if let Some(redis) = &self.redis {
+            redis.client()?;
+        }
+        let bounds = [
+            ("poller.interval_ms", (500..=300_000).contains(&self.poller.interval_ms), "must lie between 500 and 300000"),
+            (
+                "push.deadband_ratio",
+                (0.0..=0.5).contains(&self.push.deadband_ratio),
+                "must lie between 0 (send every change) and 0.5",
+            ),
+            ("push.heartbeat_s", (1..=30).contains(&self.push.heartbeat_s), "must lie between 1 and 30: browsers warn after 40 s of silence"),
+            ("push.queue_events", (1..=4096).contains(&self.push.queue_events), "must lie between 1 and 4096"),
+            ("push.replay_events", self.push.replay_events <= 4096, "must not be over 4096"),
+        ];
+        match bounds.into_iter().find(|(_, fits, _)| !fits) {
+            Some((setting, _, problem)) => Err(ConfigError::OutOfBounds { setting, problem }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::result_large_err, reason = "figment's Jail takes closures that return its own error")]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../../deploy/quarterdeck.example.toml");
+
+    /// The example with every setting that is commented out (`#key = value`, no space after the mark) put in force.
+    fn example_in_full() -> String {
+        let uncommented = |line: &str| match line.strip_prefix('#') {
+            Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => rest.to_owned(),
+            Some(_) | None => line.to_owned(),
+        };
+        EXAMPLE.lines().map(uncommented).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_example_is_usable_as_it_stands_and_with_every_setting_in_force() {
+        Config::from_toml(EXAMPLE).unwrap();
+        // Of the three ways to sign in at a source only one may be given; the other two are dropped here.
+        let full: String = example_in_full()
+            .lines()
+            .filter(|line| !line.starts_with("bearer_token"))
+            .collect::<Vec<_>>()
+            .join("\n");
+        Config::from_toml(&full).unwrap();
+    }
+
+    #[test]
+    fn the_example_documents_every_setting() {
+        let table: toml::Table = toml::from_str(&example_in_full()).unwrap();
+        let keys = |section: &toml::Value| -> Vec<String> {
+            let table = match section {
+                toml::Value::Array(list) => list[0].as_table().unwrap(),
+                other => other.as_table().unwrap(),
+            };
+            table.keys().cloned().collect()
+        };
+        // serde names every field that it knows when it meets one that it doesn't know.
+        for section in [
+            "server", "database", "redis", "prometheus", "alertmanager", "postgres", "profile", "identity", "poller", "push", "log",
+        ] {
+            let shown = keys(table.get(section).unwrap_or_else(|| panic!("[{section}] is not in the example")));
+            let brackets = if section == "postgres" { "[[postgres]]" } else { &format!("[{section}]") };
+            let probe = format!("[prometheus]\nurl='http://h'\n{}\nno_such_key = 1", if section == "prometheus" { "" } else { brackets });
+            let message = Config::from_toml(&probe).unwrap_err().to_string();
+            let (_, expected) = message.split_once("expected").unwrap_or_else(|| panic!("{message}"));
+            let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+            assert!(!known.is_empty(), "{message}");
+            for field in known {
+                assert!(shown.iter().any(|k| k == field), "[{section}] {field} is not in the example");
+            }
+        }
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file() {
+        figment::Jail::expect_with(|jail| {
+            jail.set_env("QUARTERDECK__POLLER__INTERVAL_MS", "2000");
+            jail.set_env("QUARTERDECK__PROMETHEUS__URL", "http://other:9090/prefix");
+            jail.set_env("QUARTERDECK__DATABASE__URL", "postgres://a@b/c");
+            let config = Config::from_toml("[prometheus]\nurl = 'http://h'").unwrap();
+            assert_eq!(config.poller.interval_ms, 2_000);
+            assert_eq!(config.prometheus.url.as_str(), "http://other:9090/prefix");
+            assert_eq!(config.database.url, "postgres://a@b/c");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let refused = |text: &str| Config::from_toml(text).unwrap_err().to_string();
+        assert!(refused("").contains("prometheus"), "{}", refused(""));
+        let misspelt = refused("[prometheus]\nurl='http://h'\n[poller]\nintervall_ms=1");
+        assert!(misspelt.contains("intervall_ms") && misspelt.contains("interval_ms"), "{misspelt}");
+        let bounds = refused("[prometheus]\nurl='http://h'\n[poller]\ninterval_ms=1");
+        assert_eq!(bounds, "poller.interval_ms must lie between 500 and 300000");
+        let missing = Config::load(Path::new("/no/such/file")).unwrap_err().to_string();
+        assert!(missing.contains("/no/such/file") && missing.contains("--config"), "{missing}");
+    }
+}

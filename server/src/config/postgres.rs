@@ -1,0 +1,128 @@
+//! The nodes of the watched PostgreSQL cluster: `[[postgres]]`.
+
+use std::{str::FromStr, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use sqlx::postgres::PgConnectOptions;
+
+/// One node that is asked for its role. The role that signs in needs `pg_monitor` and nothing else.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresNodeConfig {
+    /// Name shown to a person, unique: `primary`, `standby`, or a host name. It is only a name: which node is the primary is
+    /// asked, not configured.
+    pub name: String,
+    /// `postgres://user:password@host:port/database`, straight to the node and not through a pooler.
+    pub url: SecretString,
+    /// Longest time to wait for a connection, and again for an answer; seconds.
+    #[serde(default = "default_timeout_s")]
+    pub timeout_s: f64,
+}
+
+const fn default_timeout_s() -> f64 {
+    3.0
+}
+
+impl PostgresNodeConfig {
+    /// A node with the default time limit.
+    #[must_use]
+    pub fn new(name: impl Into<String>, url: impl Into<String>) -> Self {
+        Self { name: name.into(), url: SecretString::from(url.into()), timeout_s: default_timeout_s() }
+    }
+
+    /// Longest time to wait for a connection, and again for an answer.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        Duration::try_from_secs_f64(self.timeout_s).unwrap_or(Duration::from_secs(3))
+    }
+
+    /// The address in the form that the driver takes.
+    ///
+    /// # Errors
+    /// [`PostgresNodeConfigError::Url`], which does not repeat the address, as it may hold a password.
+    pub fn connect_options(&self) -> Result<PgConnectOptions, PostgresNodeConfigError> {
+        let text = self.url.expose_secret();
+        let wrong = || PostgresNodeConfigError::Url { name: self.name.clone() };
+        if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+            return Err(wrong());
+        }
+        PgConnectOptions::from_str(text).map_err(|_| wrong())
+    }
+
+    /// Finds what cannot be used in a list of nodes.
+    ///
+    /// # Errors
+    /// [`PostgresNodeConfigError`], the first that is found.
+    pub fn check_all(nodes: &[Self]) -> Result<(), PostgresNodeConfigError> {
+        for (index, node) in nodes.iter().enumerate() {
+            if node.name.trim().is_empty() {
+                return Err(PostgresNodeConfigError::NoName { number: index + 1 });
+            }
+            if nodes.iter().take(index).any(|other| other.name == node.name) {
+                return Err(PostgresNodeConfigError::Duplicate { name: node.name.clone() });
+            }
+            if !(node.timeout_s.is_finite() && (0.05..=60.0).contains(&node.timeout_s)) {
+                return Err(PostgresNodeConfigError::Timeout { name: node.name.clone() });
+            }
+            node.connect_options()?;
+        }
+        Ok(())
+    }
+}
+
+/// A `[[postgres]]` entry that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PostgresNodeConfigError {
+    /// An entry without a name.
+    #[error("[[postgres]] number {number} has no name: give it one, such as its host name")]
+    NoName {
+        /// Which entry, from 1.
+        number: usize,
+    },
+    /// Two entries with one name.
+    #[error("[[postgres]] {name:?} is there twice: give each node a name of its own")]
+    Duplicate {
+        /// The name.
+        name: String,
+    },
+    /// A time limit that makes no sense.
+    #[error("[[postgres]] {name:?}: timeout_s must lie between 0.05 and 60 seconds")]
+    Timeout {
+        /// The node.
+        name: String,
+    },
+    /// An address that cannot be read.
+    #[error(
+        "[[postgres]] {name:?}: url cannot be read (it is not repeated here, as it may hold a password); write postgres://user:password@host:port/database, with special characters percent-encoded"
+    )]
+    Url {
+        /// The node.
+        name: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_address_is_named_without_its_password() {
+        for url in ["mysql://u:hunter2@h/d", "postgres://u:hunter2@h:port/d", "hunter2"] {
+            let node = PostgresNodeConfig::new("a", url);
+            let error = PostgresNodeConfig::check_all(std::slice::from_ref(&node)).unwrap_err();
+            assert_eq!(error, PostgresNodeConfigError::Url { name: "a".into() });
+            assert!(!format!("{error} {error:?} {node:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_there() {
+        let node = |name: &str| PostgresNodeConfig::new(name, "postgres://monitor@127.0.0.1/postgres");
+        PostgresNodeConfig::check_all(&[node("a"), node("b")]).unwrap();
+        let twice = PostgresNodeConfig::check_all(&[node("a"), node("a")]).unwrap_err();
+        assert_eq!(twice, PostgresNodeConfigError::Duplicate { name: "a".into() });
+        let unnamed = PostgresNodeConfig::check_all(&[node("a"), node(" ")]).unwrap_err();
+        assert_eq!(unnamed, PostgresNodeConfigError::NoName { number: 2 });
+    }
+}

@@ -1,0 +1,1 @@
+//! Checks a deployment and says what to mend.

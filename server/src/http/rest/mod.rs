@@ -1,0 +1,41 @@
+//! The REST API under `/api/v1`: what the pages show, for programs. Errors are problem+json.
+
+pub mod health;
+pub mod openapi;
+mod query;
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use quarterdeck_app::{error::ConsoleError, view::account::MeView};
+
+use super::{auth::SignedIn, problem::Problem};
+
+/// Words a failure as problem+json.
+#[must_use]
+pub fn failure(error: ConsoleError) -> Response {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let title = match &error {
+        ConsoleError::SignedOut => "Not signed in",
+        ConsoleError::Refused(_) => "Not allowed",
+        ConsoleError::NotFound(_) => "Not found",
+        ConsoleError::BadRequest(_) => "Bad request",
+        ConsoleError::Unavailable(_) => "Not available",
+        ConsoleError::Internal { .. } => "The console failed",
+    };
+    Problem::new(status, title, error.to_string()).into_response()
+}
+
+/// Who is signed in.
+#[utoipa::path(get, path = "/api/v1/me", tag = "account",
+    responses((status = 200, body = serde_json::Value, description = "`username`, `display_name`, `role`"), (status = 401, body = Problem)))]
+pub async fn me(SignedIn(subject): SignedIn) -> Response {
+    Json(MeView { username: subject.username, display_name: subject.display_name, role: subject.role }).into_response()
+}
+
+/// Answers whatever else is asked under `/api`.
+pub async fn no_such_call() -> Response {
+    failure(ConsoleError::NotFound("There is no such call; /api/v1/openapi.json lists those that there are.".into()))
+}

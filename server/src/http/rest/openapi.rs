@@ -1,0 +1,27 @@
+//! `GET /api/v1/openapi.json`: what the API can do, for programs and their authors. Needs no session: it holds no secret.
+
+use axum::{Json, response::IntoResponse};
+use utoipa::OpenApi;
+
+/// The document.
+#[derive(Debug, OpenApi)]
+#[openapi(
+    info(title = "Quarterdeck", description = "Live health of the watched system. Sign in with a browser session; errors are problem+json (RFC 9457)."),
+    paths(
+        super::health::overview,
+        super::health::metric,
+        super::health::range,
+        super::health::range_csv,
+        super::health::transitions,
+        super::me,
+        crate::http::events::stream,
+    ),
+    components(schemas(crate::http::problem::Problem)),
+    tags((name = "health", description = "Metrics, alerts, sources"), (name = "account", description = "Who is signed in"))
+)]
+pub struct Document;
+
+/// Gives the document.
+pub async fn document() -> impl IntoResponse {
+    Json(Document::openapi())
+}

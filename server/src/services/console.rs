@@ -1,0 +1,185 @@
+//! The server's side of the pages' port: decide, then answer.
+
+use std::sync::Arc;
+
+use quarterdeck_app::{
+    error::ConsoleError,
+    ports::{BoxFuture, Console},
+    view::{
+        account::SessionView,
+        health::{MetricView, OverviewView, RangeView, RuleView, TransitionView},
+    },
+};
+use quarterdeck_domain::{
+    access::{Decision, Permission, Refusal, Subject, decide},
+    chart::TimeRange,
+    health::{MetricSpec, Profile},
+};
+use url::Url;
+
+use super::{
+    health::{charts::Charts, engine::unix_ms, hub::Hub},
+    identity::Identity,
+};
+use crate::clock::Clock;
+
+/// What pages and the REST API ask.
+#[derive(Debug)]
+pub struct ConsoleService {
+    /// The present state.
+    pub hub: Arc<Hub>,
+    /// Charts, rules, histories.
+    pub charts: Charts,
+    /// Accounts and sessions.
+    pub identity: Arc<Identity>,
+    /// What is watched.
+    pub profile: Arc<Profile>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where Grafana is.
+    pub grafana_url: Option<Url>,
+    /// Where runbooks named by a relative path are.
+    pub runbook_url: Option<Url>,
+}
+
+/// Asks the one function that decides, and words its refusal.
+///
+/// # Errors
+/// [`ConsoleError::Refused`].
+pub fn allow(subject: &Subject, permission: Permission) -> Result<(), ConsoleError> {
+    match decide(subject, permission) {
+        Decision::Allowed => Ok(()),
+        Decision::Refused(refusal @ (Refusal::Role { .. } | Refusal::Outage)) => Err(ConsoleError::Refused(format!(
+            "This is not allowed ({}): {refusal}.",
+            permission.as_str()
+        ))),
+    }
+}
+
+impl ConsoleService {
+    fn spec(&self, id: &str) -> Result<&MetricSpec, ConsoleError> {
+        self.profile.metric(id).ok_or_else(|| {
+            ConsoleError::NotFound(format!(
+                "There is no metric {id:?} in the profile {}. The overview lists those that are watched.",
+                self.profile.id()
+            ))
+        })
+    }
+
+    fn runbook(&self, runbook: &str) -> String {
+        match &self.runbook_url {
+            Some(base) if !runbook.contains("://") => base.join(runbook).map_or_else(|_| runbook.to_owned(), Url::into),
+            Some(_) | None => runbook.to_owned(),
+        }
+    }
+}
+
+impl Console for ConsoleService {
+    fn overview(&self, subject: &Subject) -> Result<OverviewView, ConsoleError> {
+        allow(subject, Permission::ViewHealth)?;
+        Ok(OverviewView::clone(&self.hub.present()))
+    }
+
+    fn metric<'a>(&'a self, subject: &'a Subject, id: &'a str) -> BoxFuture<'a, Result<MetricView, ConsoleError>> {
+        Box::pin(async move {
+            allow(subject, Permission::ViewHealth)?;
+            let spec = self.spec(id)?;
+            let present = self.hub.present();
+            let (group, tile) = present
+                .groups
+                .iter()
+                .find_map(|g| Some((g.title.clone(), g.tiles.iter().find(|t| t.id == id)?.clone())))
+                .ok_or_else(|| ConsoleError::NotFound(format!("There is no metric {id:?}.")))?;
+            let rule = match &spec.rule {
+                Some(name) => Some(RuleView { name: name.clone(), loaded: self.charts.rule(name).await }),
+                None => None,
+            };
+            let grafana_url = match (&self.grafana_url, spec.grafana) {
+                // Grafana finds an imported dashboard by what its search says; the id of the catalogue is kept as a tag by the
+                // provisioning in deploy/grafana.
+                (Some(base), Some(id)) => base.join(&format!("dashboards?tag=grafana-com-{id}")).ok().map(Url::into),
+                (None, Some(id)) => Some(format!("https://grafana.com/grafana/dashboards/{id}")),
+                (Some(_) | None, None) => None,
+            };
+            Ok(MetricView {
+                tile,
+                group,
+                description: spec.description.clone(),
+                kind: spec.kind,
+                query: spec.query.clone(),
+                freshness: spec.freshness.clone(),
+                series_label: spec.series_label.clone(),
+                stale_after_s: spec.stale_after.as_secs(),
+                raise_after_s: spec.debounce.raise_after.as_secs(),
+                clear_after_s: spec.debounce.clear_after.as_secs(),
+                rule,
+                runbook: spec.runbook.as_deref().map(|r| self.runbook(r)),
+                grafana_url,
+                event_id: present.event_id.clone(),
+                poll_interval_ms: present.poll_interval_ms,
+            })
+        })
+    }
+
+    fn range<'a>(
+        &'a self,
+        subject: &'a Subject,
+        id: &'a str,
+        range: TimeRange,
+        max_points: u32,
+    ) -> BoxFuture<'a, Result<RangeView, ConsoleError>> {
+        Box::pin(async move {
+            allow(subject, Permission::ViewHealth)?;
+            let range = self.charts.range(self.spec(id)?, range, max_points).await?;
+            Ok(RangeView::clone(&range))
+        })
+    }
+
+    fn transitions<'a>(
+        &'a self,
+        subject: &'a Subject,
+        id: &'a str,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<TransitionView>, ConsoleError>> {
+        Box::pin(async move {
+            allow(subject, Permission::ViewHealth)?;
+            self.spec(id)?;
+            self.charts.transitions(id, limit).await
+        })
+    }
+
+    fn sessions<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Vec<SessionView>, ConsoleError>> {
+        Box::pin(async move {
+            allow(subject, Permission::ViewOwnSessions)?;
+            let sessions = self.identity.own_sessions(subject).await.map_err(|error| {
+                tracing::warn!(error = &error as &dyn std::error::Error, "sessions could not be listed");
+                ConsoleError::Unavailable(
+                    "Your sessions can't be listed: the console's own database does not answer. They are not affected.".into(),
+                )
+            })?;
+            Ok(sessions
+                .into_iter()
+                .map(|session| SessionView {
+                    id: session.id.to_string(),
+                    current: session.is_this,
+                    user_agent: session.user_agent,
+                    address: session.address.unwrap_or_default(),
+                    created_at_ms: unix_ms(session.created_at),
+                    last_seen_at_ms: unix_ms(session.last_seen_at),
+                })
+                .collect())
+        })
+    }
+
+    fn metric_index(&self) -> Vec<(String, String)> {
+        self.profile.metrics().iter().map(|m| (m.id.to_string(), m.title.clone())).collect()
+    }
+
+    fn title(&self) -> String {
+        self.profile.title().to_owned()
+    }
+
+    fn now_ms(&self) -> i64 {
+        unix_ms(self.clock.now())
+    }
+}

@@ -1,0 +1,5 @@
+//! Long-running work beside the requests.
+
+pub mod leadership;
+pub mod poller;
+pub mod relay;

@@ -1,0 +1,19 @@
+//! Live health as a whole console shows it, on real PostgreSQL, Redis and Prometheus.
+
+#[path = "support/database.rs"]
+mod database;
+#[path = "support/deck.rs"]
+mod deck;
+#[path = "support/exporter.rs"]
+mod exporter;
+#[path = "support/proxy.rs"]
+mod proxy;
+
+#[path = "health/doors.rs"]
+mod doors;
+#[path = "health/replicas.rs"]
+mod replicas;
+#[path = "health/sources.rs"]
+mod sources;
+#[path = "health/stream.rs"]
+mod stream;

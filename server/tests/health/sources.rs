@@ -1,0 +1,173 @@
+//! What is lost with a source, what stays, and what comes back by itself.
+
+use quarterdeck_app::view::estate::{AlertsView, SourceState};
+use quarterdeck_domain::{
+    access::Role,
+    health::{Band, UnknownReason},
+};
+use quarterdeck_estate::parts::{Prometheus, Redis};
+use reqwest::StatusCode;
+
+use crate::{
+    database::TestDatabase,
+    deck::{Browser, Deck, Sources, account, eventually},
+    exporter::Exporter,
+    proxy::Proxy,
+};
+
+const WELL: &str = "latency_ms 20\ncpu_percent{pod=\"a\"} 10\ncpu_percent{pod=\"b\"} 30\n";
+
+async fn state_of(browser: &Browser, source: &str) -> Option<SourceState> {
+    browser.overview().await.sources.iter().find(|s| s.name == source).map(|s| s.state)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_move_through_the_bands_and_the_history_is_kept() {
+    let database = TestDatabase::migrated().await;
+    account(&database, "vera", Role::Viewer).await;
+    let exporter = Exporter::start(WELL).await;
+    let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
+    let url = database.config().url;
+    let deck = Deck::start(Sources { database_url: url.clone(), prometheus: &prometheus.url(), redis: None }).await;
+    let browser = deck.signed_in("vera").await;
+    eventually("a healthy reading", async || browser.tile("latency").await.band == Band::Ok).await;
+    let cpu = browser.tile("cpu").await;
+    assert_eq!((cpu.value, cpu.member.as_deref()), (Some(30.0), Some("b")));
+
+    exporter.set("latency_ms 150\ncpu_percent{pod=\"a\"} 90\ncpu_percent{pod=\"b\"} 30\n");
+    eventually("the alert", async || browser.tile("latency").await.band == Band::Alert).await;
+    eventually("the worst pod", async || browser.tile("cpu").await.member.as_deref() == Some("a")).await;
+    let since = browser.tile("latency").await.since_ms;
+
+    // The page says it in its first HTML.
+    let page = browser.get("/").await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.contains("Latency") && page.body.contains("Alert"), "{}", page.body);
+
+    deck.stop().await;
+    let deck = Deck::start(Sources { database_url: url, prometheus: &prometheus.url(), redis: None }).await;
+    let browser = deck.signed_in("vera").await;
+    eventually("the alert after a restart", async || browser.tile("latency").await.band == Band::Alert).await;
+    assert_eq!(browser.tile("latency").await.since_ms, since, "since when survives a restart");
+    let history = browser.get("/api/v1/health/latency/transitions").await;
+    let rows: serde_json::Value = serde_json::from_str(&history.body).unwrap();
+    assert_eq!((&rows[0]["from"], &rows[0]["to"]), (&"ok".into(), &"alert".into()), "{rows}");
+    assert_eq!(rows.as_array().unwrap().len(), 2, "{rows}");
+    deck.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_prometheus_everything_becomes_unknown_and_comes_back() {
+    let database = TestDatabase::migrated().await;
+    account(&database, "vera", Role::Viewer).await;
+    let exporter = Exporter::start(WELL).await;
+    let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
+    let url = database.config().url;
+    let deck = Deck::start(Sources { database_url: url, prometheus: &prometheus.url(), redis: None }).await;
+    let browser = deck.signed_in("vera").await;
+    eventually("a healthy reading", async || browser.tile("latency").await.band == Band::Ok).await;
+
+    prometheus.kill();
+    eventually("unknown", async || browser.tile("latency").await.band == Band::Unknown).await;
+    let overview = browser.overview().await;
+    let tile = overview.tiles().next().unwrap();
+    assert_eq!(tile.reason, Some(UnknownReason::SourceDown));
+    assert_eq!(tile.value, Some(20.0), "the last value is still told");
+    assert!(matches!(overview.alerts, AlertsView::Unknown { .. }));
+    assert_eq!(state_of(&browser, "Prometheus").await, Some(SourceState::Down));
+    assert_ne!(overview.verdict().band, Band::Ok);
+    let chart = browser.get("/api/v1/health/latency/range?range=15m").await;
+    assert_eq!((chart.status, chart.content_type.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "application/problem+json"));
+    // Pages stay whole.
+    assert_eq!(browser.get("/").await.status, StatusCode::OK);
+    assert_eq!(browser.get("/health/latency").await.status, StatusCode::OK);
+
+    prometheus.restart().unwrap();
+    eventually("healthy again", async || browser.tile("latency").await.band == Band::Ok).await;
+    deck.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_series_that_ends_and_one_that_is_not_a_number_are_unknown() {
+    let database = TestDatabase::migrated().await;
+    account(&database, "vera", Role::Viewer).await;
+    let exporter = Exporter::start(WELL).await;
+    let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
+    let url = database.config().url;
+    let deck = Deck::start(Sources { database_url: url, prometheus: &prometheus.url(), redis: None }).await;
+    let browser = deck.signed_in("vera").await;
+    eventually("a healthy reading", async || browser.tile("latency").await.band == Band::Ok).await;
+    exporter.set("latency_ms NaN\n");
+    eventually("not a number", async || {
+        browser.tile("latency").await.reason == Some(UnknownReason::NotANumber)
+    })
+    .await;
+    eventually("no data", async || browser.tile("cpu").await.reason == Some(UnknownReason::NoData)).await;
+    deck.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_database_the_console_goes_on_showing_and_stores_later() {
+    let database = TestDatabase::migrated().await;
+    account(&database, "vera", Role::Viewer).await;
+    let proxy = Proxy::before(database.port()).await;
+    let exporter = Exporter::start(WELL).await;
+    let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
+    let url = database.config().url.replace(&format!(":{}/", database.port()), &format!(":{}/", proxy.port()));
+    let deck = Deck::start(Sources { database_url: url, prometheus: &prometheus.url(), redis: None }).await;
+    let browser = deck.signed_in("vera").await;
+    eventually("a healthy reading", async || browser.tile("latency").await.band == Band::Ok).await;
+
+    proxy.cut();
+    eventually("the loss", async || state_of(&browser, "Console database").await == Some(SourceState::Down)).await;
+    exporter.set("latency_ms 150\n");
+    eventually("the alert", async || browser.tile("latency").await.band == Band::Alert).await;
+    let page = browser.get("/health/latency").await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    let history = browser.get("/api/v1/health/latency/transitions").await;
+    assert_eq!(history.status, StatusCode::SERVICE_UNAVAILABLE);
+
+    proxy.mend();
+    eventually("the database again", async || state_of(&browser, "Console database").await == Some(SourceState::Up)).await;
+    eventually("what happened meanwhile in the history", async || {
+        let history = browser.get("/api/v1/health/latency/transitions").await;
+        history.status == StatusCode::OK && history.body.contains("\"to\":\"alert\"")
+    })
+    .await;
+    deck.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_console_starts_while_everything_is_down() {
+    let database = TestDatabase::migrated().await;
+    account(&database, "vera", Role::Viewer).await;
+    let redis = Redis::start().unwrap();
+    let exporter = Exporter::start(WELL).await;
+    let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
+    let proxy = Proxy::before(database.port()).await;
+    let url = database.config().url.replace(&format!(":{}/", database.port()), &format!(":{}/", proxy.port()));
+    redis.kill();
+    prometheus.kill();
+    proxy.cut();
+    let redis_url = redis.url();
+    let sources = Sources { database_url: url, prometheus: &prometheus.url(), redis: Some(&redis_url) };
+    let deck = Deck::start(sources).await;
+    let nobody = Browser::new(&deck.base);
+    eventually("readiness", async || nobody.get("/-/ready").await.status == StatusCode::OK).await;
+    let ready = nobody.get("/-/ready").await.body;
+    for source in ["Prometheus", "Console database", "Redis"] {
+        assert!(ready.contains(source), "{source} is not in {ready}");
+    }
+    assert_eq!(nobody.get("/-/healthy").await.status, StatusCode::OK);
+
+    proxy.mend();
+    prometheus.restart().unwrap();
+    redis.restart().unwrap();
+    eventually("the database", async || !nobody.get("/-/ready").await.body.contains("Console database")).await;
+    // The first sign-in waits until keys can be read.
+    eventually("a form code", async || !nobody.get("/sign-in").await.body.contains("name=\"csrf\" value=\"\"")).await;
+    let browser = deck.signed_in("vera").await;
+    eventually("a healthy reading", async || browser.tile("latency").await.band == Band::Ok).await;
+    eventually("Redis", async || state_of(&browser, "Redis").await == Some(SourceState::Up)).await;
+    deck.stop().await;
+}
