@@ -46,7 +46,7 @@ pub trait Console: Send + Sync {
     /// The subject's own sessions, the newest first.
     fn sessions<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Vec<SessionView>, ConsoleError>>;
 
-    /// Titles and ids of all metrics in order, for navigation and the command palette.
+    /// `(id, title)` of all metrics in order, for navigation and the command palette.
     fn metric_index(&self) -> Vec<(String, String)>;
 
     /// Name of the system that is watched.

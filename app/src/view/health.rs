@@ -115,7 +115,8 @@ pub struct TileView {
 pub const SPARK_POINTS: usize = 60;
 
 impl TileView {
-    fn apply(&mut self, change: &TileDelta, polled_at_ms: i64) {
+    /// Applies what changed in this tile, apart from its sparkline.
+    pub fn apply(&mut self, change: &TileDelta, polled_at_ms: i64) {
         self.band = change.band;
         self.since_ms = change.since_ms;
         self.reason.clone_from(&change.reason);

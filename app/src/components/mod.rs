@@ -1,0 +1,13 @@
+//! What pages share.
+
+pub mod account_menu;
+pub mod band;
+pub mod chart;
+pub mod connection;
+pub mod failure;
+pub mod icon;
+pub mod moment;
+pub mod page;
+pub mod palette;
+pub mod runbook;
+pub mod sparkline;

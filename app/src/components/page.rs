@@ -1,0 +1,53 @@
+//! What surrounds every page of somebody who is signed in: skip link, top bar, main, the islands of all pages.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use super::{
+    account_menu::AccountMenu, connection::ConnectionState, icon::Mark, moment::LocalTimes, palette::CommandPalette,
+};
+use crate::ports::{ConsoleHandle, RequestContext};
+
+/// Top bar and main of a page.
+#[component]
+pub fn Page(
+    /// The document's title, without the console's name.
+    #[prop(into)]
+    title: String,
+    /// Names the page for its styles.
+    name: &'static str,
+    /// Whether the page follows the event stream, and so shows the state of its connection.
+    #[prop(optional)]
+    live: bool,
+    /// The page.
+    children: Children,
+) -> impl IntoView {
+    let console = use_context::<ConsoleHandle>();
+    let request = use_context::<RequestContext>();
+    let system = console.as_ref().map(|c| c.title()).unwrap_or_default();
+    let signed_in = request.as_ref().is_some_and(|r| r.subject.is_some());
+    let metrics = console.as_ref().filter(|_| signed_in).map(|c| c.metric_index()).unwrap_or_default();
+    let rendered_at_ms = console.as_ref().map_or(0, |c| c.now_ms());
+    view! {
+        <Title text=format!("{title} · {system} · Quarterdeck") />
+        <a class="skip-link" href="#main">
+            "Skip to content"
+        </a>
+        <header class="top-bar">
+            <a class="brand" href="/">
+                <Mark />
+                <span class="brand-name">"Quarterdeck"</span>
+            </a>
+            <span class="brand-system">{system}</span>
+            {live.then(|| view! { <ConnectionState rendered_at_ms /> })}
+            <div class="top-bar-tools">
+                {signed_in.then(|| view! { <CommandPalette metrics /> })}
+                {request.map(|request| view! { <AccountMenu request /> })}
+            </div>
+        </header>
+        <main id="main" class=format!("page page-{name}") tabindex="-1">
+            {children()}
+        </main>
+        <LocalTimes />
+    }
+}

@@ -1,0 +1,13 @@
+//! What happens in the browser and nowhere else: the event stream, the clock, keys, requests.
+//!
+//! Everything here is called from effects and event handlers, which never run on the server. One page has one
+//! stream and one clock, however many islands listen.
+
+mod browser;
+mod stream;
+
+pub use browser::{
+    assign, every_second, get_text, local_offset_s, localize_times, on_key, on_resize, remember, remembered,
+    reload, typing,
+};
+pub use stream::{Connection, LiveEvent, QUIET_LIMIT_MS, follow, on_connection};

@@ -1,0 +1,134 @@
+//! What fires, and whether that is known.
+
+use leptos::prelude::*;
+use quarterdeck_domain::{
+    alert::{AlertState, Severity},
+    health::Band,
+};
+
+use super::state::State;
+use crate::{
+    components::{
+        icon::BandShape,
+        moment::{Clock, Zone, iso, length, short_stamp, stamp},
+        runbook::Runbook,
+    },
+    view::estate::{AlertView, AlertsView},
+};
+
+/// The table of alerts; a sentence where there is none.
+#[component]
+pub(super) fn Alerts(state: State) -> impl IntoView {
+    let content = move || {
+        state.alerts.with(|alerts| match alerts {
+            AlertsView::Known { alerts } if alerts.is_empty() => {
+                view! { <p class="empty">"Nothing fires. Alerts that Prometheus raises appear here."</p> }.into_any()
+            }
+            AlertsView::Known { alerts } => view! { <Table alerts=alerts.clone() clock=state.clock old=false /> }.into_any(),
+            AlertsView::Unknown { last_known, since_ms } => {
+                let since_ms = *since_ms;
+                let clock = state.clock;
+                let sentence = move || match since_ms {
+                    Some(t) => {
+                        let Clock { now_ms, zone } = clock.get();
+                        format!("What fires is not known since {}: Prometheus does not answer.", short_stamp(t, now_ms, zone))
+                    }
+                    None => "What fires is not known: Prometheus has not answered yet.".to_owned(),
+                };
+                let table = (!last_known.is_empty())
+                    .then(|| view! { <Table alerts=last_known.clone() clock=state.clock old=true /> });
+                view! {
+                    <p class="empty" data-band="unknown">
+                        <BandShape band=Band::Unknown />
+                        {sentence}
+                    </p>
+                    {table}
+                }
+                .into_any()
+            }
+        })
+    };
+    view! {
+        <section class="panel" id="alerts" aria-labelledby="alerts-title">
+            <h2 id="alerts-title">"Alerts" <span class="panel-count">{move || count(&state.alerts.read())}</span></h2>
+            {content}
+        </section>
+    }
+}
+
+fn count(alerts: &AlertsView) -> String {
+    match alerts {
+        AlertsView::Known { alerts } => match alerts.iter().filter(|a| a.state == AlertState::Firing).count() {
+            0 => String::new(),
+            n => format!("{n} firing"),
+        },
+        AlertsView::Unknown { .. } => "unknown".to_owned(),
+    }
+}
+
+#[component]
+fn Table(alerts: Vec<AlertView>, clock: RwSignal<Clock>, old: bool) -> impl IntoView {
+    let rows = alerts.into_iter().map(|alert| view! { <Row alert clock /> }).collect_view();
+    view! {
+        <table class="alerts" class:is-old=old>
+            <caption class:hidden=!old>{if old { "As it was known last" } else { "Alerts, what fires first" }}</caption>
+            <thead class="hidden">
+                <tr>
+                    <th scope="col">"State and severity"</th>
+                    <th scope="col">"Alert"</th>
+                    <th scope="col">"Since"</th>
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+}
+
+#[component]
+fn Row(alert: AlertView, clock: RwSignal<Clock>) -> impl IntoView {
+    let since_ms = alert.active_since_ms;
+    let since = move || {
+        let Clock { now_ms, zone } = clock.get();
+        match zone {
+            Zone::Utc => short_stamp(since_ms, now_ms, zone),
+            Zone::Local(_) => length(now_ms - since_ms),
+        }
+    };
+    view! {
+        <tr class="alert" data-state=alert.state.word()>
+            <td class="alert-state">
+                <span class="band" data-band=band_of(&alert).as_str()>
+                    <BandShape band=band_of(&alert) />
+                    <span class="band-word">{alert.severity.word()}</span>
+                </span>
+                <span class="alert-phase">{alert.state.word()}</span>
+            </td>
+            <th class="alert-what" scope="row">
+                <span class="alert-name">
+                    {match alert.metric {
+                        Some(id) => view! { <a href=format!("/health/{id}")>{alert.name}</a> }.into_any(),
+                        None => alert.name.into_any(),
+                    }}
+                </span>
+                <span class="alert-summary">{alert.summary}</span>
+                <span class="alert-labels">{alert.labels}</span>
+                {alert.runbook.map(|place| view! { <Runbook place /> })}
+            </th>
+            <td class="alert-since">
+                <time datetime=iso(since_ms) title=move || stamp(since_ms, clock.get().zone)>
+                    {since}
+                </time>
+                </td>
+        </tr>
+    }
+}
+
+/// The band whose shape and colour stand for an alert. One that nobody is notified of keeps its shape, and its
+/// state is said in words.
+const fn band_of(alert: &AlertView) -> Band {
+    match alert.severity {
+        Severity::Critical => Band::Alert,
+        Severity::Warning => Band::Degraded,
+        Severity::Info => Band::Ok,
+    }
+}

@@ -1,0 +1,42 @@
+//! `/`: one look tells the state of everything.
+
+mod alerts;
+mod board;
+mod estate;
+mod state;
+mod tile;
+mod verdict;
+mod worst;
+
+use leptos::prelude::*;
+
+pub use board::OverviewBoard;
+pub(crate) use tile::{Since, Value, note};
+
+use crate::{
+    components::{failure::Failure, page::Page},
+    pages::{Signed, signed},
+};
+
+/// The overview, complete in the first HTML and live after that.
+#[component]
+pub fn OverviewPage() -> impl IntoView {
+    let loaded = signed().and_then(|Signed { console, subject, .. }| {
+        let view = console.overview(&subject)?;
+        Ok((view, console.now_ms()))
+    });
+    match loaded {
+        Ok((view, rendered_at_ms)) => view! {
+            <Page title="Overview" name="overview" live=true>
+                <OverviewBoard view rendered_at_ms />
+            </Page>
+        }
+        .into_any(),
+        Err(error) => view! {
+            <Page title="Overview" name="failure">
+                <Failure error />
+            </Page>
+        }
+        .into_any(),
+    }
+}

@@ -1,0 +1,32 @@
+//! Which page answers which address.
+
+use leptos::prelude::*;
+use leptos_meta::provide_meta_context;
+use leptos_router::{
+    SsrMode,
+    components::{FlatRoutes, Route, Router},
+    path,
+};
+
+use crate::pages::{
+    account::{sessions::SessionsPage, sign_in::SignInPage},
+    health::metric::MetricPage,
+    not_found::NotFoundPage,
+    overview::OverviewPage,
+};
+
+/// All pages. Every one is sent when it is complete: nothing waits for a script.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    view! {
+        <Router>
+            <FlatRoutes fallback=NotFoundPage>
+                <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
+                <Route path=path!("/health/:id") view=MetricPage ssr=SsrMode::Async />
+                <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
+                <Route path=path!("/account/sessions") view=SessionsPage ssr=SsrMode::Async />
+            </FlatRoutes>
+        </Router>
+    }
+}

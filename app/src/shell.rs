@@ -1,0 +1,40 @@
+//! The document around every page.
+
+use leptos::prelude::*;
+use leptos_meta::{HashedStylesheet, MetaTags};
+
+use crate::{
+    ports::{RequestContext, Theme},
+    routes::App,
+};
+
+/// The whole document. The theme is on `<html>` before the first paint, so that nothing flashes.
+///
+/// Needs [`RequestContext`] (and for the pages [`crate::ports::ConsoleHandle`]) in the context; scripts carry the
+/// nonce that `leptos_axum` provides there.
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let theme = use_context::<RequestContext>().map(|r| r.theme).unwrap_or_default();
+    let color_scheme = match theme {
+        Theme::System => "dark light",
+        Theme::Dark => "dark",
+        Theme::Light => "light",
+    };
+    view! {
+        <!DOCTYPE html>
+        <html lang="en" data-theme=theme.as_str()>
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content=color_scheme />
+                <meta name="robots" content="noindex" />
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                <HashedStylesheet options=options.clone() />
+                <HydrationScripts options islands=true />
+                <MetaTags />
+            </head>
+            <body>
+                <App />
+            </body>
+        </html>
+    }
+}
