@@ -83,6 +83,7 @@ pub fn request(path_and_query: &str) -> RequestContext {
         path_and_query: path_and_query.into(),
         trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".into(),
         demo: true,
+        stylesheet: "/pkg/quarterdeck.css".into(),
     }
 }
 
