@@ -51,7 +51,9 @@ pub(super) fn Alerts(state: State) -> impl IntoView {
     view! {
         <section class="panel" id="alerts" aria-labelledby="alerts-title">
             <h2 id="alerts-title">"Alerts" <span class="panel-count">{move || count(&state.alerts.read())}</span></h2>
-            {content}
+            <div class="panel-scroll" tabindex="0" role="region" aria-labelledby="alerts-title">
+                {content}
+            </div>
         </section>
     }
 }
