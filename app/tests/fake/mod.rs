@@ -83,6 +83,7 @@ pub fn request(path_and_query: &str) -> RequestContext {
         path_and_query: path_and_query.into(),
         trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".into(),
         demo: true,
+        stylesheet: "/pkg/quarterdeck.css".into(),
     }
 }
 
@@ -301,7 +302,7 @@ impl FakeConsole {
                         let at = usize::try_from((range.from_s() + p * step_s) / step_s % 10_000).unwrap_or_default();
                         let gap = (points / 3..points / 3 + points / 20).contains(&p);
                         let rise = 1.0 + (self.factor(i) - 1.0) * (p as f64 / points as f64).powi(4);
-                        (!gap).then(|| wave(i + k * 3, at, ROWS[i].7 * (1.0 - 0.13 * k as f64)) * rise)
+                        (!gap).then(|| wave(i + k * 3, at, ROWS[i].7 * (1.0 - 0.07 * k as f64)) * rise)
                     })
                     .collect(),
             })

@@ -123,7 +123,7 @@ fn axes(
     scale: &ValueScale,
 ) -> Result<(), Error> {
     let (from, to) = (input.range.from_s, input.range.to_s);
-    for value in scale.ticks(((plot.bottom - plot.top) / 44.0) as usize) {
+    for value in input.value_ticks(plot.bottom - plot.top) {
         chart.draw_series([PathElement::new([(time(from), value), (time(to), value)], Ink::Grid.color())])?;
         let label = input.unit.threshold(value);
         text(root, &label, (plot.left - 8.0, y_of(value, plot, scale)), HPos::Right, VPos::Center, Ink::Label)?;

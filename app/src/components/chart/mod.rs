@@ -51,12 +51,22 @@ impl ChartInput<'_> {
     /// The area inside the axes.
     #[must_use]
     pub fn plot(&self) -> PlotArea {
+        let bottom = f64::from(self.height) - 26.0;
+        let longest = self.value_ticks(bottom - 14.0).iter().map(|v| self.unit.threshold(*v).chars().count()).max();
+        #[allow(clippy::cast_precision_loss)]
+        let labels = longest.unwrap_or_default() as f64 * 6.6;
         PlotArea {
-            left: 54.0,
+            left: (labels + 14.0).max(46.0),
             top: 14.0,
             right: f64::from(self.width) - 10.0,
-            bottom: f64::from(self.height) - 26.0,
+            bottom,
         }
+    }
+
+    /// The values that are labelled on an axis of this height in CSS pixels.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fn value_ticks(&self, height: f64) -> Vec<f64> {
+        self.scale().ticks((height / 44.0) as usize)
     }
 
     /// The value axis.

@@ -78,7 +78,7 @@ pub fn MetricLive(
                 {move || if stale.get() {
                     format!("Not current: as of {}", clock_time(as_of_ms.get(), clock.get().zone))
                 } else {
-                    note.read().1.clone()
+                    note.read().text()
                 }}
             </p>
             <p class="hidden" aria-live="polite">{move || announcement.get()}</p>

@@ -51,7 +51,9 @@ pub(super) fn Alerts(state: State) -> impl IntoView {
     view! {
         <section class="panel" id="alerts" aria-labelledby="alerts-title">
             <h2 id="alerts-title">"Alerts" <span class="panel-count">{move || count(&state.alerts.read())}</span></h2>
-            {content}
+            <div class="panel-scroll" tabindex="0" role="region" aria-labelledby="alerts-title">
+                {content}
+            </div>
         </section>
     }
 }
@@ -70,16 +72,16 @@ fn count(alerts: &AlertsView) -> String {
 fn Table(alerts: Vec<AlertView>, clock: RwSignal<Clock>, old: bool) -> impl IntoView {
     let rows = alerts.into_iter().map(|alert| view! { <Row alert clock /> }).collect_view();
     view! {
-        <table class="alerts" class:is-old=old>
+        <table class="alerts" role="table" class:is-old=old>
             <caption class:hidden=!old>{if old { "As it was known last" } else { "Alerts, what fires first" }}</caption>
-            <thead class="hidden">
-                <tr>
-                    <th scope="col">"State and severity"</th>
-                    <th scope="col">"Alert"</th>
-                    <th scope="col">"Since"</th>
+            <thead class="hidden" role="rowgroup">
+                <tr role="row">
+                    <th role="columnheader" scope="col">"Alert"</th>
+                    <th role="columnheader" scope="col">"Severity and state"</th>
+                    <th role="columnheader" scope="col">"Since"</th>
                 </tr>
             </thead>
-            <tbody>{rows}</tbody>
+            <tbody role="rowgroup">{rows}</tbody>
         </table>
     }
 }
@@ -87,23 +89,17 @@ fn Table(alerts: Vec<AlertView>, clock: RwSignal<Clock>, old: bool) -> impl Into
 #[component]
 fn Row(alert: AlertView, clock: RwSignal<Clock>) -> impl IntoView {
     let since_ms = alert.active_since_ms;
+    let band = band_of(&alert);
     let since = move || {
         let Clock { now_ms, zone } = clock.get();
         match zone {
-            Zone::Utc => short_stamp(since_ms, now_ms, zone),
-            Zone::Local(_) => length(now_ms - since_ms),
+            Zone::Utc => format!("since {}", short_stamp(since_ms, now_ms, zone)),
+            Zone::Local(_) => format!("for {}", length(now_ms - since_ms)),
         }
     };
     view! {
-        <tr class="alert" data-state=alert.state.word()>
-            <td class="alert-state">
-                <span class="band" data-band=band_of(&alert).as_str()>
-                    <BandShape band=band_of(&alert) />
-                    <span class="band-word">{alert.severity.word()}</span>
-                </span>
-                <span class="alert-phase">{alert.state.word()}</span>
-            </td>
-            <th class="alert-what" scope="row">
+        <tr class="alert" role="row" data-state=alert.state.word()>
+            <th class="alert-what" role="rowheader" scope="row">
                 <span class="alert-name">
                     {match alert.metric {
                         Some(id) => view! { <a href=format!("/health/{id}")>{alert.name}</a> }.into_any(),
@@ -114,11 +110,18 @@ fn Row(alert: AlertView, clock: RwSignal<Clock>) -> impl IntoView {
                 <span class="alert-labels">{alert.labels}</span>
                 {alert.runbook.map(|place| view! { <Runbook place /> })}
             </th>
-            <td class="alert-since">
+            <td class="alert-state" role="cell">
+                <span class="band" data-band=band.as_str()>
+                    <BandShape band />
+                    <span class="band-word">{alert.severity.word()}</span>
+                </span>
+                <span class="alert-phase">{alert.state.word()}</span>
+            </td>
+            <td class="alert-since" role="cell">
                 <time datetime=iso(since_ms) title=move || stamp(since_ms, clock.get().zone)>
                     {since}
                 </time>
-                </td>
+            </td>
         </tr>
     }
 }

@@ -38,7 +38,10 @@ pub(super) fn Tile(tile: RwSignal<TileView>, state: State) -> impl IntoView {
                 <span>"target "<b>{thresholds.0}</b></span>
                 <span>"alert "<b>{thresholds.1}</b></span>
             </p>
-            <p class="tile-note" data-kind=move || note.read().0>{move || note.read().1.clone()}</p>
+            <p class="tile-note" data-kind=move || note.read().kind>
+                <span class="tile-note-head">{move || note.read().head.clone()}</span>
+                <span>{move || note.read().tail.clone()}</span>
+            </p>
         </li>
     }
 }
@@ -117,22 +120,77 @@ fn since_text(since_ms: i64, clock: Clock) -> String {
     }
 }
 
-/// Kind and text of the last line: why nothing is known, what is about to count, or who is the worst.
-pub(crate) fn note(tile: &TileView) -> (&'static str, String) {
-    if tile.band == Band::Unknown {
-        let reason = tile.reason.as_ref().map_or_else(|| "not read yet".to_owned(), ToString::to_string);
-        return ("reason", reason);
-    }
-    match (tile.pending, &tile.member) {
-        (Some(pending), _) => ("pending", format!("{} seen, counts if it holds", pending.word())),
-        (None, Some(member)) => ("member", format!("worst: {member}")),
-        (None, None) => ("none", String::new()),
+/// The last line of a tile. It is cut where it is too long, but never in its tail: names of pods differ at their end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Note {
+    /// `reason`, `pending`, `member` or `none`.
+    pub kind: &'static str,
+    /// What may be cut.
+    pub head: String,
+    /// What may not.
+    pub tail: String,
+}
+
+impl Note {
+    /// The whole of it.
+    pub fn text(&self) -> String {
+        format!("{}{}", self.head, self.tail)
     }
 }
 
+/// Why nothing is known, what is about to count, or who is the worst.
+pub(crate) fn note(tile: &TileView) -> Note {
+    let whole = |kind, head| Note { kind, head, tail: String::new() };
+    if tile.band == Band::Unknown {
+        let reason = tile.reason.as_ref().map_or_else(|| "not read yet".to_owned(), ToString::to_string);
+        return whole("reason", reason);
+    }
+    match (tile.pending, &tile.member) {
+        (Some(pending), _) => whole("pending", format!("{} seen, counts if it holds", pending.word())),
+        (None, Some(member)) => {
+            let cut = member.char_indices().rev().nth(TAIL - 1).map_or(0, |(at, _)| at);
+            let (head, tail) = member.split_at(cut);
+            Note { kind: "member", head: format!("worst: {head}"), tail: tail.to_owned() }
+        }
+        (None, None) => whole("none", String::new()),
+    }
+}
+
+/// So many characters at the end of a member's name are always shown.
+const TAIL: usize = 10;
+
 #[cfg(test)]
 mod tests {
+    use quarterdeck_domain::health::{Direction, Thresholds, UnknownReason};
+
     use super::*;
+
+    #[test]
+    fn the_end_of_a_name_is_kept() {
+        let mut tile = TileView {
+            id: "m".into(),
+            title: "M".into(),
+            unit: Unit::Percent,
+            thresholds: Thresholds::new(None, 80.0, Direction::LowerIsBetter).unwrap(),
+            band: Band::Ok,
+            since_ms: None,
+            reason: None,
+            value: Some(1.0),
+            sampled_at_ms: None,
+            member: Some("skillquest-worker-7d9f8c6b5-ü2z-ab".into()),
+            pending: None,
+            spark: vec![],
+            spark_step_s: 15,
+            spark_end_ms: None,
+        };
+        let cut = note(&tile);
+        assert_eq!((cut.head.as_str(), cut.tail.as_str()), ("worst: skillquest-worker-7d9f8c", "6b5-ü2z-ab"));
+        tile.member = Some("api-0".into());
+        assert_eq!(note(&tile).text(), "worst: api-0");
+        tile.band = Band::Unknown;
+        tile.reason = Some(UnknownReason::NoData);
+        assert_eq!(note(&tile).text(), "no data: the query returned no series");
+    }
 
     #[test]
     fn the_server_says_when_and_the_browser_for_how_long() {

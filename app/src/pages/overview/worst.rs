@@ -2,13 +2,16 @@
 
 use quarterdeck_domain::{
     alert::{AlertState, Severity},
-    health::Band,
+    health::{Band, UnknownReason},
 };
 
 use crate::view::{
     estate::{AlertsView, DatabaseRole, SourceState},
     health::{OverviewView, TileView},
 };
+
+/// The name of the source that metrics come from.
+const PROMETHEUS: &str = "Prometheus";
 
 /// Something that is not well.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +30,10 @@ pub(super) struct Worst {
 /// other alerts that fire. An alert about a metric that is in the list already is not named twice.
 pub(super) fn worst_first(view: &OverviewView) -> Vec<Worst> {
     let mut ranked: Vec<(u8, Worst)> = Vec::new();
-    for tile in view.tiles().filter(|t| t.band != Band::Ok) {
+    // One dead source makes many metrics unknown: it is named, and they are counted.
+    let source_down = view.sources.iter().any(|s| s.name == PROMETHEUS && s.state == SourceState::Down);
+    let with_it = |t: &TileView| source_down && t.reason == Some(UnknownReason::SourceDown);
+    for tile in view.tiles().filter(|t| t.band != Band::Ok && !with_it(t)) {
         ranked.push((tile.band.urgency() * 2, of_tile(tile)));
     }
     let listed = |metric: &Option<String>| {
@@ -67,8 +73,13 @@ pub(super) fn worst_first(view: &OverviewView) -> Vec<Worst> {
             DatabaseRole::Primary { .. } | DatabaseRole::Standby { .. } => {}
         }
     }
+    let lost = view.tiles().filter(|t| with_it(t)).count();
     for source in &view.sources {
         match source.state {
+            SourceState::Down if lost > 0 && source.name == PROMETHEUS => {
+                let detail = format!("does not answer: {lost} metrics unknown");
+                ranked.push((6, Worst { detail, ..unknown(&source.name, "#sources") }));
+            }
             SourceState::Down => ranked.push((5, unknown(&source.name, "#sources"))),
             SourceState::Up | SourceState::Unknown | SourceState::NotConfigured => {}
         }
