@@ -77,7 +77,7 @@ postgres_is_there() {
 }
 
 look() {
-    has cc || need cc gcc
+    need cc "gcc libc6-dev"
     if ! postgres_is_there; then
         programs+=("initdb (PostgreSQL $postgres_minimum or newer)")
         packages+=(postgresql)

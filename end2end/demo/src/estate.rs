@@ -60,7 +60,7 @@ pub struct Estate {
 }
 
 impl Estate {
-    /// Starts the estate and waits until it is complete, or until `stop`.
+    /// Starts the estate and waits until it is complete. `None` if it was stopped before that.
     ///
     /// # Errors
     /// When it ends before that; the error has the end of its log.
@@ -70,7 +70,7 @@ impl Estate {
         base_port: Option<u16>,
         console_port: u16,
         stop: &AtomicBool,
-    ) -> Result<Self> {
+    ) -> Result<Option<Self>> {
         // A directory of its own: what the estate does to it is its own business.
         let home = dir.join("estate");
         let file = home.join("estate.json");
@@ -107,13 +107,10 @@ impl Estate {
                 .and_then(|text| serde_json::from_slice(&text).ok());
             ready.is_some() || stop.load(Ordering::Relaxed)
         })?;
-        match ready {
-            Some(ready) => Ok(Self { process, ready }),
-            None => {
-                process.stop();
-                anyhow::bail!("stopped before the estate was complete")
-            }
+        if ready.is_none() {
+            process.stop();
         }
+        Ok(ready.map(|ready| Self { process, ready }))
     }
 
     /// Whether it still runs.

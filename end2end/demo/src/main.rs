@@ -96,10 +96,10 @@ fn run(cli: &Cli, stop: &AtomicBool) -> Result<()> {
     console::end_leftover(&dir)?;
 
     say("starting the estate (PostgreSQL twice, Redis, Prometheus, SkillQuest, ...)");
-    let estate = Estate::start(&bin_dir, &dir, cli.estate_base_port, port, stop)?;
-    if stop.load(Ordering::Relaxed) {
-        return stop_all(None, &estate, &ready_file);
-    }
+    let Some(estate) = Estate::start(&bin_dir, &dir, cli.estate_base_port, port, stop)? else {
+        say("stopped");
+        return Ok(());
+    };
 
     let config = settings::write(&dir, &estate.ready, port)?;
     console::run_once(&bin_dir, &config, &["migrate"], "")?;
@@ -183,9 +183,10 @@ fn announce(url: &str, accounts: &[Account], dir: &Path) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// Progress goes to standard error: standard output holds what one may want to copy.
+/// Progress goes to standard error: standard output holds what one may want to copy. A terminal that went away is no
+/// reason not to stop in order.
 fn say(what: &str) {
-    eprintln!("demo: {what}");
+    let _ = writeln!(std::io::stderr(), "demo: {what}");
 }
 
 /// The directory, made if need be, as an absolute path: what we start works elsewhere.

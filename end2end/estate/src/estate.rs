@@ -21,9 +21,10 @@ use std::thread::JoinHandle;
 pub use ports::Ports;
 
 use crate::Fault;
+use crate::error::PartError;
 use crate::leftovers::Register;
 use crate::parts::{Alertmanager, Postgres, Prometheus, Redis};
-use crate::process::{PartError, Process, lock};
+use crate::process::{Process, lock};
 
 /// Takes progress lines.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
-use crate::process::{PartError, Recipe, lock};
+use crate::error::PartError;
+use crate::process::{Recipe, lock};
 
 /// A process as it was when it was started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,6 +16,7 @@
 //! that keeps a server in a `static`, leaves nothing behind either.
 
 pub mod control;
+mod error;
 mod estate;
 mod fault;
 mod leftovers;
@@ -24,5 +25,6 @@ pub mod port;
 pub mod process;
 pub mod scratch;
 
+pub use error::PartError;
 pub use estate::{Estate, EstateConfig, Ports};
 pub use fault::Fault;

@@ -3,7 +3,7 @@
 //! ```no_run
 //! use quarterdeck_estate::parts::{Postgres, Prometheus, Redis};
 //!
-//! # fn main() -> Result<(), quarterdeck_estate::process::PartError> {
+//! # fn main() -> Result<(), quarterdeck_estate::PartError> {
 //! // One cluster a test binary, one database a test.
 //! let database = Postgres::shared()?.fresh_database()?; // postgres://postgres@127.0.0.1:PORT/test_1
 //!
@@ -35,7 +35,7 @@ pub use redis::{Redis, RedisOptions};
 
 use std::time::Duration;
 
-use crate::process::PartError;
+use crate::error::PartError;
 
 /// How long a server may take to answer; far more than any needs, as machines that run tests are busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -125,7 +125,7 @@ macro_rules! part_methods {
             ///
             /// # Errors
             /// When it doesn't come back.
-            pub fn restart(&self) -> Result<(), crate::process::PartError> {
+            pub fn restart(&self) -> Result<(), crate::error::PartError> {
                 self.stop();
                 self.start_and_wait()
             }
@@ -133,3 +133,17 @@ macro_rules! part_methods {
     };
 }
 pub(crate) use part_methods;
+
+/// A private server has nothing to save: it is killed when dropped, which is faster than to stop it.
+macro_rules! killed_when_dropped {
+    ($name:ident) => {
+        impl Drop for $name {
+            fn drop(&mut self) {
+                if self.scratch.is_private() {
+                    self.process.kill();
+                }
+            }
+        }
+    };
+}
+pub(crate) use killed_when_dropped;

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::process::PartError;
+use crate::error::PartError;
 
 /// First port that [`free`] hands out.
 const FIRST: u32 = 14_000;

@@ -8,7 +8,8 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use crate::process::{PartError, lock};
+use crate::error::PartError;
+use crate::process::lock;
 
 /// The root of all scratch directories of this process, watched over by a janitor.
 struct Root {
@@ -111,6 +112,12 @@ impl Scratch {
         std::fs::create_dir_all(&path).map_err(PartError::io(format!("making {}", path.display())))?;
         open_to_all(&path)?;
         Ok(Self { path, keep })
+    }
+
+    /// Whether it goes when dropped.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        !self.keep
     }
 
     /// Where it is.

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use super::EstateConfig;
 use super::ports::Ports;
 use super::server::{self, Ready};
+use crate::error::PartError;
 use crate::parts::{Postgres, PostgresOptions, program};
-use crate::process::{PartError, Process, RunAs, find_program, give_to_unprivileged, run_tool};
+use crate::process::{Process, RunAs, find_program, give_to_unprivileged, run_tool};
 
 /// Name of the replication slot of the standby.
 const SLOT: &str = "standby_1";

@@ -10,8 +10,9 @@ use serde_json::json;
 use super::server::Ready;
 use super::{EstateConfig, Inner, databases, services, state};
 use crate::Fault;
+use crate::error::PartError;
 use crate::leftovers::write_atomically;
-use crate::process::{PartError, Process, lock};
+use crate::process::{Process, lock};
 
 /// The policy that Redis has without the fault.
 pub(super) const REDIS_POLICY: &str = "volatile-lru";

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use super::Inner;
 use crate::control::{Answer, Request, receive, send, socket_path};
-use crate::process::PartError;
+use crate::error::PartError;
 
 /// The thread that listens.
 #[derive(Debug)]

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::EstateConfig;
 use super::ports::Ports;
 use super::server::{self, Ready};
+use crate::error::PartError;
 use crate::parts::{Alertmanager, AlertmanagerOptions, Prometheus, PrometheusOptions};
-use crate::process::{PartError, Process, RunAs, find_program};
+use crate::process::{Process, RunAs, find_program};
 
 /// Starts the Alertmanager.
 pub(crate) fn start_alertmanager(config: &EstateConfig, ports: &Ports) -> Result<Alertmanager, PartError> {

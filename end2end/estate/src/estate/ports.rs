@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::PartError;
 use crate::port;
-use crate::process::PartError;
 
 macro_rules! ports {
     ($($(#[$doc:meta])* $field:ident $name:literal),+ $(,)?) => {

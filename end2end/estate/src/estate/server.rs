@@ -4,9 +4,10 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
+use crate::error::PartError;
 use crate::parts::{PATIENCE, http_ok};
 use crate::port;
-use crate::process::{PartError, Process, Recipe, RunAs};
+use crate::process::{Process, Recipe, RunAs};
 
 /// How one sees that a server is ready.
 #[derive(Clone, Copy, Debug)]

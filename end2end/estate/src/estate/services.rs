@@ -8,8 +8,9 @@ use serde_json::json;
 use super::EstateConfig;
 use super::ports::Ports;
 use super::server::{self, Ready};
+use crate::error::PartError;
 use crate::leftovers::write_atomically;
-use crate::process::{PartError, Process, RunAs, find_program, run_tool};
+use crate::process::{Process, RunAs, find_program, run_tool};
 
 /// Stated limit of every pod: CPU cores.
 const CPU_LIMIT: f64 = 0.5;

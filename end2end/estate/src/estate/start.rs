@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use super::{
     Estate, EstateConfig, Inner, Ports, databases, faults, listener, monitoring, services, state, watch,
 };
+use crate::error::PartError;
 use crate::leftovers::{self, Register};
 use crate::parts::{Postgres, Redis, RedisOptions};
-use crate::process::{PartError, Process, RunAs, run_tool};
+use crate::process::{Process, RunAs, run_tool};
 
 /// What Redis of SkillQuest may use. Small, so that it can be filled in a second.
 const REDIS_MEMORY: &str = "64mb";

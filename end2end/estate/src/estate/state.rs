@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::{Inner, services};
+use crate::error::PartError;
 use crate::leftovers::write_atomically;
-use crate::process::PartError;
 
 /// Writes `estate.json`; a reader sees the old one or the new one. It is there exactly while the estate is ready.
 pub(super) fn write(inner: &Inner) -> Result<(), PartError> {

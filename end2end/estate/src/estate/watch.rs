@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Inner;
-use crate::process::PartError;
+use crate::error::PartError;
 
 /// A log larger than this is moved aside; one such older file is kept.
 const LOG_LIMIT_BYTES: u64 = 32 * 1024 * 1024;

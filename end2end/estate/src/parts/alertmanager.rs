@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use rustix::process::Signal;
 
-use super::{PATIENCE, http_ok, on_free_port, part_methods};
-use crate::process::{PartError, Process, Recipe, RunAs, find_program};
+use super::{PATIENCE, http_ok, killed_when_dropped, on_free_port, part_methods};
+use crate::error::PartError;
+use crate::process::{Process, Recipe, RunAs, find_program};
 use crate::scratch::Scratch;
 
 /// What an [`Alertmanager`] can be told.
@@ -31,6 +32,7 @@ pub struct Alertmanager {
 }
 
 part_methods!(Alertmanager);
+killed_when_dropped!(Alertmanager);
 
 impl Alertmanager {
     /// A private Alertmanager on a free port that sends nothing anywhere.

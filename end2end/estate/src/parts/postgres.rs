@@ -8,8 +8,9 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::{PATIENCE, on_free_port, part_methods};
+use crate::error::PartError;
 use crate::process::{
-    PartError, Process, Recipe, RunAs, find_program, give_to_unprivileged, is_root, lock, log_tail, run_tool,
+    Process, Recipe, RunAs, find_program, give_to_unprivileged, is_root, lock, log_tail, run_tool,
 };
 use crate::scratch::Scratch;
 

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use rustix::process::Signal;
 
-use super::{PATIENCE, http_ok, on_free_port, part_methods};
-use crate::process::{PartError, Process, Recipe, RunAs, find_program};
+use super::{PATIENCE, http_ok, killed_when_dropped, on_free_port, part_methods};
+use crate::error::PartError;
+use crate::process::{Process, Recipe, RunAs, find_program};
 use crate::scratch::Scratch;
 
 /// What a [`Prometheus`] can be told.
@@ -30,6 +31,7 @@ pub struct Prometheus {
 }
 
 part_methods!(Prometheus);
+killed_when_dropped!(Prometheus);
 
 impl Prometheus {
     /// A private server on a free port with this configuration (YAML). Takes about half a second.

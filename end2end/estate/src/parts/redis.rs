@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::{PATIENCE, on_free_port, part_methods};
-use crate::process::{PartError, Process, Recipe, RunAs, find_program};
+use super::{PATIENCE, killed_when_dropped, on_free_port, part_methods};
+use crate::error::PartError;
+use crate::process::{Process, Recipe, RunAs, find_program};
 use crate::scratch::Scratch;
 
 /// What a [`Redis`] can be told.
@@ -32,6 +33,7 @@ pub struct Redis {
 }
 
 part_methods!(Redis);
+killed_when_dropped!(Redis);
 
 impl Redis {
     /// A private server on a free port that keeps nothing on disk. Takes about 20 ms.
