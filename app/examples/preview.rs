@@ -1,7 +1,12 @@
 //! All pages with made-up data, for work on their looks: `cargo run -p quarterdeck-app --features ssr --example preview -- 3100`.
 //! `?scenario=calm|mixed|blind|storm|fresh` chooses the data, `?theme=dark|light` the colours, `?out` signs out.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a tool for the desk")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a tool for the desk"
+)]
 
 #[path = "../tests/fake/mod.rs"]
 mod fake;
@@ -26,11 +31,20 @@ use quarterdeck_app::{
 };
 
 fn now_ms() -> i64 {
-    i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()).unwrap()
+    i64::try_from(
+        std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_millis(),
+    )
+    .unwrap()
 }
 
 fn live(scenario: Scenario) -> FakeConsole {
-    FakeConsole { scenario, now_ms: now_ms() }
+    FakeConsole {
+        scenario,
+        now_ms: now_ms(),
+    }
 }
 
 /// `main.css` with its imports put in, each in its layer.
@@ -54,10 +68,17 @@ fn css() -> String {
 
 /// The scenario of the page that asks: in its own address, or in that of the page it belongs to.
 fn scenario(uri: &Uri, headers: &HeaderMap) -> Scenario {
-    let referer = headers.get(header::REFERER).and_then(|r| r.to_str().ok()).unwrap_or_default();
+    let referer = headers
+        .get(header::REFERER)
+        .and_then(|r| r.to_str().ok())
+        .unwrap_or_default();
     let all = format!("{uri} {referer}");
     let name = all.split("scenario=").nth(1).unwrap_or_default();
-    Scenario::parse(name.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default())
+    Scenario::parse(
+        name.split(|c: char| !c.is_ascii_alphabetic())
+            .next()
+            .unwrap_or_default(),
+    )
 }
 
 fn context(uri: &Uri, headers: &HeaderMap) {
@@ -95,7 +116,10 @@ async fn events(uri: Uri, headers: HeaderMap) -> impl IntoResponse {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let console = live(if n % 8 > 3 { scenario } else { Scenario::Calm });
         let view = console.view();
-        let values = view.tiles().filter_map(|t| Some((t.id.clone(), t.value? * (1.0 + (n % 5) as f64 / 50.0)))).collect();
+        let values = view
+            .tiles()
+            .filter_map(|t| Some((t.id.clone(), t.value? * (1.0 + (n % 5) as f64 / 50.0))))
+            .collect();
         let delta = DeltaView {
             event_id: String::new(),
             polled_at_ms: console.now_ms,
@@ -105,7 +129,11 @@ async fn events(uri: Uri, headers: HeaderMap) -> impl IntoResponse {
             sources: None,
             databases: None,
         };
-        let event = sse::Event::default().event("delta").id(n.to_string()).json_data(delta).unwrap();
+        let event = sse::Event::default()
+            .event("delta")
+            .id(n.to_string())
+            .json_data(delta)
+            .unwrap();
         Some((Ok::<_, Infallible>(event), n + 1))
     });
     Sse::new(stream)
@@ -124,36 +152,54 @@ async fn main() {
     let _ = any_spawner::Executor::init_tokio();
     let port = std::env::args().nth(1).unwrap_or_else(|| "3100".into());
     let site = std::env::args().nth(2).unwrap_or_else(|| "target/site".into());
-    let options = LeptosOptions::builder().output_name("quarterdeck").site_root(site.clone()).build();
+    let options = LeptosOptions::builder()
+        .output_name("quarterdeck")
+        .site_root(site.clone())
+        .build();
     let routes = generate_route_list(App);
     let (shell_options, fallback_options) = (options.clone(), options.clone());
-    let app = Router::new()
-        .route("/pkg/quarterdeck.css", get(|| async { ([(header::CONTENT_TYPE, "text/css")], css()) }))
-        .route(
-            "/favicon.svg",
-            get(|| async {
-                let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../style/assets/favicon.svg");
-                ([(header::CONTENT_TYPE, "image/svg+xml")], std::fs::read_to_string(file).unwrap())
-            }),
-        )
-        .route("/api/v1/events", get(events))
-        .route(
-            "/api/v1/health/{id}/range",
-            get(|UrlPath(id): UrlPath<String>, Query(q): Query<RangeQuery>, uri: Uri, headers: HeaderMap| async move {
-                let range = quarterdeck_domain::chart::TimeRange::new(q.from, q.to).unwrap();
-                Json(live(scenario(&uri, &headers)).lines(&id, range, q.max_points.unwrap_or(400)).unwrap())
-            }),
-        )
-        .leptos_routes_with_context(
-            &options,
-            routes,
-            provide,
-            move || shell(shell_options.clone()),
-        )
-        .nest_service("/pkg", tower_http::services::ServeDir::new(format!("{site}/pkg")))
-        .fallback(leptos_axum::render_app_async_with_context(provide, move || shell(fallback_options.clone())))
-        .with_state(options);
-    let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await.unwrap();
+    let app =
+        Router::new()
+            .route(
+                "/pkg/quarterdeck.css",
+                get(|| async { ([(header::CONTENT_TYPE, "text/css")], css()) }),
+            )
+            .route(
+                "/favicon.svg",
+                get(|| async {
+                    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../style/assets/favicon.svg");
+                    (
+                        [(header::CONTENT_TYPE, "image/svg+xml")],
+                        std::fs::read_to_string(file).unwrap(),
+                    )
+                }),
+            )
+            .route("/api/v1/events", get(events))
+            .route(
+                "/api/v1/health/{id}/range",
+                get(
+                    |UrlPath(id): UrlPath<String>,
+                     Query(q): Query<RangeQuery>,
+                     uri: Uri,
+                     headers: HeaderMap| async move {
+                        let range = quarterdeck_domain::chart::TimeRange::new(q.from, q.to).unwrap();
+                        Json(
+                            live(scenario(&uri, &headers))
+                                .lines(&id, range, q.max_points.unwrap_or(400))
+                                .unwrap(),
+                        )
+                    },
+                ),
+            )
+            .leptos_routes_with_context(&options, routes, provide, move || shell(shell_options.clone()))
+            .nest_service("/pkg", tower_http::services::ServeDir::new(format!("{site}/pkg")))
+            .fallback(leptos_axum::render_app_async_with_context(provide, move || {
+                shell(fallback_options.clone())
+            }))
+            .with_state(options);
+    let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}"))
+        .await
+        .unwrap();
     println!("http://127.0.0.1:{port}/");
     axum::serve(listener, app).await.unwrap();
 }

@@ -21,7 +21,9 @@ pub enum ConsoleError {
     #[error("{0}")]
     Unavailable(String),
     /// A fault of the console itself.
-    #[error("The console failed at this. Nothing was changed. The server log has the details under trace id {trace_id}.")]
+    #[error(
+        "The console failed at this. Nothing was changed. The server log has the details under trace id {trace_id}."
+    )]
     Internal {
         /// The trace to look for.
         trace_id: String,

@@ -24,7 +24,11 @@ pub trait Console: Send + Sync {
     fn overview(&self, subject: &Subject) -> Result<OverviewView, ConsoleError>;
 
     /// One metric, without its chart.
-    fn metric<'a>(&'a self, subject: &'a Subject, id: &'a str) -> BoxFuture<'a, Result<MetricView, ConsoleError>>;
+    fn metric<'a>(
+        &'a self,
+        subject: &'a Subject,
+        id: &'a str,
+    ) -> BoxFuture<'a, Result<MetricView, ConsoleError>>;
 
     /// The lines of a metric's chart, at most `max_points` a line.
     fn range<'a>(

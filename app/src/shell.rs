@@ -13,7 +13,9 @@ use crate::{
 /// Needs [`RequestContext`] (and for the pages [`crate::ports::ConsoleHandle`]) in the context; scripts carry the
 /// nonce that `leptos_axum` provides there.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
-    let theme = use_context::<RequestContext>().map(|r| r.theme).unwrap_or_default();
+    let theme = use_context::<RequestContext>()
+        .map(|r| r.theme)
+        .unwrap_or_default();
     let color_scheme = match theme {
         Theme::System => "dark light",
         Theme::Dark => "dark",

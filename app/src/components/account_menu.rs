@@ -18,8 +18,11 @@ pub fn AccountMenu(
         }
         .into_any();
     };
-    let name =
-        if request.display_name.is_empty() { subject.display_name.clone() } else { request.display_name.clone() };
+    let name = if request.display_name.is_empty() {
+        subject.display_name.clone()
+    } else {
+        request.display_name.clone()
+    };
     let initial = name.chars().next().unwrap_or('?').to_uppercase().to_string();
     view! {
         <details class="account">
@@ -51,7 +54,11 @@ pub fn AccountMenu(
 /// Three buttons, one of them pressed.
 #[component]
 fn ThemeForm(csrf: String, theme: Theme, next: String) -> impl IntoView {
-    let choices = [(Theme::System, "System"), (Theme::Dark, "Dark"), (Theme::Light, "Light")];
+    let choices = [
+        (Theme::System, "System"),
+        (Theme::Dark, "Dark"),
+        (Theme::Light, "Light"),
+    ];
     view! {
         <form class="theme-form" method="post" action="/account/theme">
             <input type="hidden" name="csrf" value=csrf />

@@ -27,22 +27,32 @@ pub fn Failure(
     error: ConsoleError,
 ) -> impl IntoView {
     set_status(error.status());
-    let trace_id = use_context::<RequestContext>().map(|r| r.trace_id).unwrap_or_default();
+    let trace_id = use_context::<RequestContext>()
+        .map(|r| r.trace_id)
+        .unwrap_or_default();
     let (title, advice) = match &error {
-        ConsoleError::SignedOut => ("You are signed out", "Sign in, and you are brought back to this page."),
-        ConsoleError::Refused(_) => {
-            ("You may not see this", "Your account menu says which role you have; an administrator can change it.")
-        }
-        ConsoleError::NotFound(_) => ("Not found", "The address may be old or mistyped. These pages are there:"),
+        ConsoleError::SignedOut => (
+            "You are signed out",
+            "Sign in, and you are brought back to this page.",
+        ),
+        ConsoleError::Refused(_) => (
+            "You may not see this",
+            "Your account menu says which role you have; an administrator can change it.",
+        ),
+        ConsoleError::NotFound(_) => (
+            "Not found",
+            "The address may be old or mistyped. These pages are there:",
+        ),
         ConsoleError::BadRequest(_) => ("This request makes no sense", "Go back and choose other values."),
         ConsoleError::Unavailable(_) => (
             "Not available now",
             "The rest of the console goes on without it. Reload this page in a moment; the sources on the overview \
              say what is down.",
         ),
-        ConsoleError::Internal { .. } => {
-            ("The console failed", "Reload the page. If it fails again, give the trace id to whoever runs the console.")
-        }
+        ConsoleError::Internal { .. } => (
+            "The console failed",
+            "Reload the page. If it fails again, give the trace id to whoever runs the console.",
+        ),
     };
     let sign_in = matches!(error, ConsoleError::SignedOut);
     let index = matches!(error, ConsoleError::NotFound(_)).then(metric_links);

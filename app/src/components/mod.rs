@@ -10,4 +10,5 @@ pub mod moment;
 pub mod page;
 pub mod palette;
 pub mod runbook;
+pub mod sent;
 pub mod sparkline;

@@ -66,7 +66,10 @@ impl Clock {
     /// A clock that stands still at the time of rendering, until [`run_clock`] moves it.
     #[must_use]
     pub const fn at(now_ms: i64) -> Self {
-        Self { now_ms, zone: Zone::Utc }
+        Self {
+            now_ms,
+            zone: Zone::Utc,
+        }
     }
 }
 
@@ -85,10 +88,16 @@ pub fn run_clock(clock: RwSignal<Clock>) {
 
 fn parts(at_ms: i64, zone: Zone) -> Option<OffsetDateTime> {
     let offset = UtcOffset::from_whole_seconds(zone.offset_s()).ok()?;
-    Some(OffsetDateTime::from_unix_timestamp(at_ms.div_euclid(1_000)).ok()?.to_offset(offset))
+    Some(
+        OffsetDateTime::from_unix_timestamp(at_ms.div_euclid(1_000))
+            .ok()?
+            .to_offset(offset),
+    )
 }
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 
 fn day(t: OffsetDateTime) -> String {
     format!("{} {}", t.day(), MONTHS[usize::from(u8::from(t.month()) - 1)])
@@ -98,21 +107,30 @@ fn day(t: OffsetDateTime) -> String {
 #[must_use]
 pub fn clock_time(at_ms: i64, zone: Zone) -> String {
     parts(at_ms, zone).map_or_else(String::new, |t| {
-        format!("{:02}:{:02}:{:02}{}", t.hour(), t.minute(), t.second(), zone.suffix())
+        format!(
+            "{:02}:{:02}:{:02}{}",
+            t.hour(),
+            t.minute(),
+            t.second(),
+            zone.suffix()
+        )
     })
 }
 
 /// `24 Nov 2026, 22:11:03 UTC`.
 #[must_use]
 pub fn stamp(at_ms: i64, zone: Zone) -> String {
-    parts(at_ms, zone)
-        .map_or_else(String::new, |t| format!("{} {}, {}", day(t), t.year(), clock_time(at_ms, zone)))
+    parts(at_ms, zone).map_or_else(String::new, |t| {
+        format!("{} {}, {}", day(t), t.year(), clock_time(at_ms, zone))
+    })
 }
 
 /// `22:11 UTC` today, `23 Nov, 22:11 UTC` on another day than `now_ms`.
 #[must_use]
 pub fn short_stamp(at_ms: i64, now_ms: i64, zone: Zone) -> String {
-    let Some(t) = parts(at_ms, zone) else { return String::new() };
+    let Some(t) = parts(at_ms, zone) else {
+        return String::new();
+    };
     let time = format!("{:02}:{:02}{}", t.hour(), t.minute(), zone.suffix());
     match parts(now_ms, zone) {
         Some(now) if now.date() == t.date() => time,
@@ -201,9 +219,17 @@ mod tests {
 
     #[test]
     fn lengths_have_two_parts_at_most() {
-        let words: Vec<String> =
-            [-5, 0, 59, 60, 3_599, 3_660, 90_000].into_iter().map(|s: i64| length(s * 1_000)).collect();
-        assert_eq!(words, ["0 s", "0 s", "59 s", "1 min", "59 min", "1 h 01 min", "1 d 1 h"]);
-        assert_eq!((limit(30), limit(120), limit(90), limit(3_600)), ("30 s".into(), "2 min".into(), "90 s".into(), "1 h".into()));
+        let words: Vec<String> = [-5, 0, 59, 60, 3_599, 3_660, 90_000]
+            .into_iter()
+            .map(|s: i64| length(s * 1_000))
+            .collect();
+        assert_eq!(
+            words,
+            ["0 s", "0 s", "59 s", "1 min", "59 min", "1 h 01 min", "1 d 1 h"]
+        );
+        assert_eq!(
+            (limit(30), limit(120), limit(90), limit(3_600)),
+            ("30 s".into(), "2 min".into(), "90 s".into(), "1 h".into())
+        );
     }
 }

@@ -4,7 +4,8 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 
 use super::{
-    account_menu::AccountMenu, connection::ConnectionState, icon::Mark, moment::LocalTimes, palette::CommandPalette,
+    account_menu::AccountMenu, connection::ConnectionState, icon::Mark, moment::LocalTimes,
+    palette::CommandPalette,
 };
 use crate::ports::{ConsoleHandle, RequestContext};
 
@@ -26,7 +27,11 @@ pub fn Page(
     let request = use_context::<RequestContext>();
     let system = console.as_ref().map(|c| c.title()).unwrap_or_default();
     let signed_in = request.as_ref().is_some_and(|r| r.subject.is_some());
-    let metrics = console.as_ref().filter(|_| signed_in).map(|c| c.metric_index()).unwrap_or_default();
+    let metrics = console
+        .as_ref()
+        .filter(|_| signed_in)
+        .map(|c| c.metric_index())
+        .unwrap_or_default();
     let rendered_at_ms = console.as_ref().map_or(0, |c| c.now_ms());
     view! {
         <Title text=format!("{title} · {system} · Quarterdeck") />

@@ -13,16 +13,26 @@ struct Place {
 }
 
 fn places(metrics: Vec<(String, String)>) -> Vec<Place> {
-    let page = |title: &str, href: &str| Place { title: title.into(), kind: "page", href: href.into() };
+    let page = |title: &str, href: &str| Place {
+        title: title.into(),
+        kind: "page",
+        href: href.into(),
+    };
     let mut all = vec![page("Overview", "/"), page("Your sessions", "/account/sessions")];
-    all.extend(metrics.into_iter().map(|(id, title)| Place { title, kind: "metric", href: format!("/health/{id}") }));
+    all.extend(metrics.into_iter().map(|(id, title)| Place {
+        title,
+        kind: "metric",
+        href: format!("/health/{id}"),
+    }));
     all
 }
 
 /// Whether all words of `query` occur in `text`, in any order and case.
 fn matches(text: &str, query: &str) -> bool {
     let text = text.to_lowercase();
-    query.split_whitespace().all(|word| text.contains(&word.to_lowercase()))
+    query
+        .split_whitespace()
+        .all(|word| text.contains(&word.to_lowercase()))
 }
 
 /// Where a person's choice about single keys is kept, in the browser.
@@ -44,12 +54,17 @@ pub fn CommandPalette(
     let found = Memo::new(move |_| {
         let query = query.get();
         places.with_value(|all| {
-            all.iter().filter(|p| matches(&format!("{} {}", p.title, p.href), &query)).cloned().collect::<Vec<_>>()
+            all.iter()
+                .filter(|p| matches(&format!("{} {}", p.title, p.href), &query))
+                .cloned()
+                .collect::<Vec<_>>()
         })
     });
 
     let open_palette = move || {
-        let (Some(dialog), Some(input)) = (palette.get_untracked(), field.get_untracked()) else { return };
+        let (Some(dialog), Some(input)) = (palette.get_untracked(), field.get_untracked()) else {
+            return;
+        };
         if !dialog.open() {
             query.set(String::new());
             chosen.set(0);
@@ -204,7 +219,10 @@ mod tests {
     #[test]
     fn every_metric_has_a_place() {
         let all = places(vec![("redis_memory".into(), "Redis memory usage".into())]);
-        assert!(all.iter().any(|p| p.href == "/health/redis_memory" && p.title == "Redis memory usage"));
+        assert!(
+            all.iter()
+                .any(|p| p.href == "/health/redis_memory" && p.title == "Redis memory usage")
+        );
         assert!(all.iter().any(|p| p.href == "/"));
     }
 }

@@ -9,7 +9,9 @@ pub fn Runbook(
     place: String,
 ) -> impl IntoView {
     // Anything else, `javascript:` first of all, is shown and not linked.
-    let linked = ["https://", "http://", "/"].iter().any(|start| place.starts_with(start));
+    let linked = ["https://", "http://", "/"]
+        .iter()
+        .any(|start| place.starts_with(start));
     if linked {
         view! { <a class="runbook" href=place.clone() title=place>"Runbook"</a> }.into_any()
     } else {

@@ -48,7 +48,11 @@ fn draw(tile: &TileView) -> Drawing {
     let scale = scale(&tile.spark, &tile.thresholds, tile.unit);
     let y = |v: f64| (1.0 - scale.fraction(v)).mul_add(HEIGHT - 3.0, 1.5);
     let threshold = |v: f64| {
-        if scale.contains(v) { format!("M0 {0:.1}H{WIDTH}", y(v)) } else { String::new() }
+        if scale.contains(v) {
+            format!("M0 {0:.1}H{WIDTH}", y(v))
+        } else {
+            String::new()
+        }
     };
     #[allow(clippy::cast_precision_loss)]
     let last = (SPARK_POINTS - 1) as f64;
@@ -61,7 +65,11 @@ fn draw(tile: &TileView) -> Drawing {
     for segment in segments(samples, 1.0) {
         for (i, p) in segment.iter().enumerate() {
             let x = p.at_s / last * WIDTH;
-            line.push_str(&format!("{}{x:.1} {:.1}", if i == 0 { 'M' } else { 'L' }, y(p.value)));
+            line.push_str(&format!(
+                "{}{x:.1} {:.1}",
+                if i == 0 { 'M' } else { 'L' },
+                y(p.value)
+            ));
         }
         if segment.len() == 1 {
             // A lone value would be invisible: with round caps a line of no length is a dot.

@@ -8,10 +8,12 @@ use std::{
 
 use wasm_bindgen::{JsCast, prelude::Closure};
 
+type OnSecond = Rc<dyn Fn(i64)>;
+
 thread_local! {
     /// Console time minus browser time, ms: what is shown is the console's time also where the browser's clock is off.
     static SKEW_MS: Cell<i64> = const { Cell::new(0) };
-    static SECONDS: RefCell<Vec<Rc<dyn Fn(i64)>>> = const { RefCell::new(Vec::new()) };
+    static SECONDS: RefCell<Vec<OnSecond>> = const { RefCell::new(Vec::new()) };
 }
 
 #[allow(clippy::cast_possible_truncation)]
@@ -54,7 +56,8 @@ pub fn every_second(f: impl Fn(i64) + 'static) {
             }
         });
         if let Some(window) = web_sys::window() {
-            let _ = window.set_interval_with_callback_and_timeout_and_arguments_0(tick.as_ref().unchecked_ref(), 1_000);
+            let _ = window
+                .set_interval_with_callback_and_timeout_and_arguments_0(tick.as_ref().unchecked_ref(), 1_000);
         }
         tick.forget();
     }
@@ -63,7 +66,8 @@ pub fn every_second(f: impl Fn(i64) + 'static) {
 /// Calls `f` once, after `ms`.
 pub(super) fn after(ms: i32, f: impl FnOnce() + 'static) {
     if let Some(window) = web_sys::window() {
-        let _ = window.set_timeout_with_callback_and_timeout_and_arguments_0(&Closure::once_into_js(f).into(), ms);
+        let _ = window
+            .set_timeout_with_callback_and_timeout_and_arguments_0(&Closure::once_into_js(f).into(), ms);
     }
 }
 
@@ -83,7 +87,9 @@ pub fn reload() {
 
 /// Path and query of this page.
 pub(super) fn here() -> String {
-    let Some(window) = web_sys::window() else { return "/".to_owned() };
+    let Some(window) = web_sys::window() else {
+        return "/".to_owned();
+    };
     let location = window.location();
     location.pathname().unwrap_or_default() + &location.search().unwrap_or_default()
 }
@@ -124,8 +130,12 @@ pub fn on_resize(element: &web_sys::Element, f: impl Fn(f64, f64) + 'static) {
 
 /// Rewrites all `<time data-local="…">` of the page with what `f` makes of their Unix ms.
 pub fn localize_times(f: impl Fn(i64) -> String) {
-    let Some(document) = web_sys::window().and_then(|w| w.document()) else { return };
-    let Ok(all) = document.query_selector_all("time[data-local]") else { return };
+    let Some(document) = web_sys::window().and_then(|w| w.document()) else {
+        return;
+    };
+    let Ok(all) = document.query_selector_all("time[data-local]") else {
+        return;
+    };
     for i in 0..all.length() {
         if let Some(element) = all.item(i).and_then(|n| n.dyn_into::<web_sys::Element>().ok())
             && let Some(at_ms) = element.get_attribute("data-local").and_then(|t| t.parse().ok())
@@ -142,15 +152,23 @@ pub fn localize_times(f: impl Fn(i64) -> String) {
 pub async fn get_text(url: &str) -> Result<String, String> {
     const NOTHING: &str = "The console did not answer. What is shown is as it was; it will be asked again.";
     let window = web_sys::window().ok_or(NOTHING)?;
-    let answer = wasm_bindgen_futures::JsFuture::from(window.fetch_with_str(url)).await.map_err(|_| NOTHING)?;
+    let answer = wasm_bindgen_futures::JsFuture::from(window.fetch_with_str(url))
+        .await
+        .map_err(|_| NOTHING)?;
     let answer: web_sys::Response = answer.dyn_into().map_err(|_| NOTHING)?;
     let body = answer.text().map_err(|_| NOTHING)?;
-    let body = wasm_bindgen_futures::JsFuture::from(body).await.map_err(|_| NOTHING)?.as_string().unwrap_or_default();
+    let body = wasm_bindgen_futures::JsFuture::from(body)
+        .await
+        .map_err(|_| NOTHING)?
+        .as_string()
+        .unwrap_or_default();
     if answer.ok() {
         return Ok(body);
     }
     let problem: Option<Problem> = serde_json::from_str(&body).ok();
-    Err(problem.and_then(|p| p.detail.or(p.title)).unwrap_or_else(|| NOTHING.to_owned()))
+    Err(problem
+        .and_then(|p| p.detail.or(p.title))
+        .unwrap_or_else(|| NOTHING.to_owned()))
 }
 
 /// The parts of a problem+json answer that a person reads.

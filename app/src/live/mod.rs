@@ -7,7 +7,7 @@ mod browser;
 mod stream;
 
 pub use browser::{
-    assign, every_second, get_text, local_offset_s, localize_times, on_key, on_resize, remember, remembered,
-    reload, typing,
+    assign, every_second, get_text, local_offset_s, localize_times, on_key, on_resize, reload, remember,
+    remembered, typing,
 };
 pub use stream::{Connection, LiveEvent, QUIET_LIMIT_MS, follow, on_connection};

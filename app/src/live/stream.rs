@@ -1,9 +1,6 @@
 //! The event stream of `/api/v1/events`: one for the page, reopened when it breaks, and never silently silent.
 
-use std::{
-    cell::RefCell,
-    rc::Rc,
-};
+use std::{cell::RefCell, rc::Rc};
 
 use serde::Deserialize;
 use wasm_bindgen::{JsCast, prelude::Closure};
@@ -106,7 +103,9 @@ pub fn on_connection(f: impl Fn(Connection) + 'static) {
 fn open() {
     let since = STREAM.with_borrow(|s| s.last_id.clone());
     let since = js_sys::encode_uri_component(&since);
-    let Ok(source) = EventSource::new(&format!("/api/v1/events?since={since}")) else { return retry() };
+    let Ok(source) = EventSource::new(&format!("/api/v1/events?since={since}")) else {
+        return retry();
+    };
     listen(&source, "delta", |id, data| {
         let mut delta: DeltaView = serde_json::from_str(data).ok()?;
         delta.event_id = id;
@@ -114,7 +113,9 @@ fn open() {
         Some(LiveEvent::Delta(delta))
     });
     listen(&source, "snapshot", |_, data| {
-        serde_json::from_str(data).ok().map(|view| LiveEvent::Snapshot(Box::new(view)))
+        serde_json::from_str(data)
+            .ok()
+            .map(|view| LiveEvent::Snapshot(Box::new(view)))
     });
     listen(&source, "tick", |_, data| {
         let TickData { t } = serde_json::from_str(data).ok()?;
@@ -130,8 +131,11 @@ fn open() {
     let broken = Closure::<dyn Fn()>::new(|| {
         lost();
         // The browser tries again by itself, unless the answer was an error: then it gives up.
-        let gave_up = STREAM
-            .with_borrow(|s| s.source.as_ref().is_none_or(|s| s.ready_state() == EventSource::CLOSED));
+        let gave_up = STREAM.with_borrow(|s| {
+            s.source
+                .as_ref()
+                .is_none_or(|s| s.ready_state() == EventSource::CLOSED)
+        });
         if gave_up {
             retry();
         }
@@ -152,7 +156,9 @@ fn retry() {
 
 fn listen(source: &EventSource, name: &str, read: impl Fn(String, &str) -> Option<LiveEvent> + 'static) {
     let handler = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
-        let Some(data) = message.data().as_string() else { return };
+        let Some(data) = message.data().as_string() else {
+            return;
+        };
         let id = message.last_event_id();
         if let Some(event) = read(id.clone(), &data) {
             arrived(&id, &event);

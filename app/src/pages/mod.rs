@@ -26,9 +26,14 @@ pub(crate) struct Signed {
 
 /// Reads [`Signed`] from the context.
 pub(crate) fn signed() -> Result<Signed, ConsoleError> {
-    let (Some(console), Some(request)) = (use_context::<ConsoleHandle>(), use_context::<RequestContext>()) else {
+    let (Some(console), Some(request)) = (use_context::<ConsoleHandle>(), use_context::<RequestContext>())
+    else {
         return Err(ConsoleError::SignedOut);
     };
     let subject = request.subject.clone().ok_or(ConsoleError::SignedOut)?;
-    Ok(Signed { console, request, subject })
+    Ok(Signed {
+        console,
+        request,
+        subject,
+    })
 }

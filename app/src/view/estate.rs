@@ -27,8 +27,12 @@ impl AlertsView {
     /// last counts no more.
     #[must_use]
     pub fn firing(&self) -> (u32, u32) {
-        let Self::Known { alerts } = self else { return (0, 0) };
-        let firing = alerts.iter().filter(|a| a.state == AlertState::Firing && a.severity != Severity::Info);
+        let Self::Known { alerts } = self else {
+            return (0, 0);
+        };
+        let firing = alerts
+            .iter()
+            .filter(|a| a.state == AlertState::Firing && a.severity != Severity::Info);
         firing.fold((0, 0), |(all, critical), a| {
             (all + 1, critical + u32::from(a.severity == Severity::Critical))
         })

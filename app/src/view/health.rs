@@ -131,7 +131,9 @@ impl TileView {
     /// Adds a value at the right end of the sparkline, or replaces the newest one when its step is not over.
     pub fn push_spark(&mut self, value: Option<f64>, at_ms: i64) {
         let step_ms = i64::from(self.spark_step_s.max(1)) * 1_000;
-        let steps = self.spark_end_ms.map_or(1, |end| (at_ms - end).div_euclid(step_ms));
+        let steps = self
+            .spark_end_ms
+            .map_or(1, |end| (at_ms - end).div_euclid(step_ms));
         if steps <= 0 {
             if let Some(last) = self.spark.last_mut() {
                 *last = value;

@@ -114,7 +114,7 @@ impl Unit {
             Self::Usd if magnitude < 100.0 => 2,
             Self::Usd => 0,
             Self::Milliseconds | Self::Percent | Self::PerSecond => match magnitude {
-                m if m == 0.0 => 0,
+                0.0 => 0,
                 m if m < 1.0 => 2,
                 m if m < 100.0 => 1,
                 _ => 0,

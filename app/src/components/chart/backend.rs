@@ -83,7 +83,10 @@ pub(super) fn finish(svg: &str) -> String {
     let mut rest = svg;
     while let Some(at) = rest.find("=\"#0100") {
         let (before, from) = rest.split_at(at);
-        let code = from.get(7..9).and_then(|hex| u8::from_str_radix(hex, 16).ok()).unwrap_or_default();
+        let code = from
+            .get(7..9)
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok())
+            .unwrap_or_default();
         let kept = before.rfind(' ').map_or(before, |space| &before[..space]);
         out.push_str(kept);
         out.push_str(" class=\"");
@@ -92,10 +95,20 @@ pub(super) fn finish(svg: &str) -> String {
         rest = from.get(10..).unwrap_or_default();
     }
     out.push_str(rest);
-    for nothing in [" opacity=\"1\"", " stroke=\"none\"", " stroke-width=\"1\"", " font-family=\"sans-serif\"", "\n"] {
+    for nothing in [
+        " opacity=\"1\"",
+        " stroke=\"none\"",
+        " stroke-width=\"1\"",
+        " font-family=\"sans-serif\"",
+        "\n",
+    ] {
         out = out.replace(nothing, "");
     }
-    out.replacen("<svg ", "<svg class=\"chart-svg\" aria-hidden=\"true\" focusable=\"false\" ", 1)
+    out.replacen(
+        "<svg ",
+        "<svg class=\"chart-svg\" aria-hidden=\"true\" focusable=\"false\" ",
+        1,
+    )
 }
 
 /// [`SVGBackend`] with a measure of text that is the same everywhere.
@@ -116,7 +129,11 @@ impl DrawingBackend for Backend<'_> {
         self.0.present()
     }
 
-    fn draw_pixel(&mut self, point: BackendCoord, color: BackendColor) -> Result<(), DrawingErrorKind<io::Error>> {
+    fn draw_pixel(
+        &mut self,
+        point: BackendCoord,
+        color: BackendColor,
+    ) -> Result<(), DrawingErrorKind<io::Error>> {
         self.0.draw_pixel(point, color)
     }
 
@@ -204,8 +221,17 @@ mod tests {
     #[test]
     fn each_ink_has_a_class_of_its_own() {
         let all = [
-            Ink::Grid, Ink::Day, Ink::Label, Ink::DegradedBand, Ink::AlertBand, Ink::Target, Ink::Alert, Ink::Area,
-            Ink::Empty, Ink::Line(0), Ink::Line(11),
+            Ink::Grid,
+            Ink::Day,
+            Ink::Label,
+            Ink::DegradedBand,
+            Ink::AlertBand,
+            Ink::Target,
+            Ink::Alert,
+            Ink::Area,
+            Ink::Empty,
+            Ink::Line(0),
+            Ink::Line(11),
         ];
         let mut classes: Vec<String> = all.into_iter().map(|ink| Ink::class(ink.code())).collect();
         classes.sort();

@@ -5,8 +5,14 @@ use std::io;
 use plotters::{
     coord::{Shift, types::RangedCoordf64},
     element::{Circle, PathElement, Polygon, Rectangle},
-    prelude::{Cartesian2d, ChartBuilder, ChartContext, Color, DrawingArea, DrawingAreaErrorKind, IntoDrawingArea, SVGBackend},
-    style::{IntoFont, TextStyle, text_anchor::{HPos, Pos, VPos}},
+    prelude::{
+        Cartesian2d, ChartBuilder, ChartContext, Color, DrawingArea, DrawingAreaErrorKind, IntoDrawingArea,
+        SVGBackend,
+    },
+    style::{
+        IntoFont, TextStyle,
+        text_anchor::{HPos, Pos, VPos},
+    },
 };
 use quarterdeck_domain::{
     chart::{Segment, ValueScale, segments, time_ticks},
@@ -33,7 +39,10 @@ pub fn render_chart(input: &ChartInput<'_>) -> String {
         return String::new();
     }
     let mut svg = String::with_capacity(16_384);
-    let size = (input.width * SUBPIXELS.unsigned_abs(), input.height * SUBPIXELS.unsigned_abs());
+    let size = (
+        input.width * SUBPIXELS.unsigned_abs(),
+        input.height * SUBPIXELS.unsigned_abs(),
+    );
     let drawn = draw(Backend(SVGBackend::with_string(&mut svg, size)), input, plot);
     match drawn {
         // The outer size in CSS pixels, the inner one in quarters of them.
@@ -63,8 +72,18 @@ fn draw(backend: Backend<'_>, input: &ChartInput<'_>, plot: PlotArea) -> Result<
     let lines = lines(&mut chart, input, &scale)?;
     thresholds(&root, &mut chart, input, plot, &scale)?;
     if lines == 0 {
-        let middle = (f64::midpoint(plot.left, plot.right), f64::midpoint(plot.top, plot.bottom));
-        text(&root, "Nothing was recorded in this time", middle, HPos::Center, VPos::Center, Ink::Empty)?;
+        let middle = (
+            f64::midpoint(plot.left, plot.right),
+            f64::midpoint(plot.top, plot.bottom),
+        );
+        text(
+            &root,
+            "Nothing was recorded in this time",
+            middle,
+            HPos::Center,
+            VPos::Center,
+            Ink::Empty,
+        )?;
     }
     root.present()
 }
@@ -124,22 +143,49 @@ fn axes(
 ) -> Result<(), Error> {
     let (from, to) = (input.range.from_s, input.range.to_s);
     for value in input.value_ticks(plot.bottom - plot.top) {
-        chart.draw_series([PathElement::new([(time(from), value), (time(to), value)], Ink::Grid.color())])?;
+        chart.draw_series([PathElement::new(
+            [(time(from), value), (time(to), value)],
+            Ink::Grid.color(),
+        )])?;
         let label = input.unit.threshold(value);
-        text(root, &label, (plot.left - 8.0, y_of(value, plot, scale)), HPos::Right, VPos::Center, Ink::Label)?;
+        text(
+            root,
+            &label,
+            (plot.left - 8.0, y_of(value, plot, scale)),
+            HPos::Right,
+            VPos::Center,
+            Ink::Label,
+        )?;
     }
     let offset_s = input.zone.offset_s();
     for tick in time_ticks(from, to, ((plot.right - plot.left) / 84.0) as usize, offset_s) {
         let ink = if tick.day { Ink::Day } else { Ink::Grid };
         let at = time(tick.at_s);
-        chart.draw_series([PathElement::new([(at, scale.low()), (at, scale.high())], ink.color())])?;
+        chart.draw_series([PathElement::new(
+            [(at, scale.low()), (at, scale.high())],
+            ink.color(),
+        )])?;
         let x = ((at - time(from)) / (time(to) - time(from))).mul_add(plot.right - plot.left, plot.left);
         // A label at the very edge would be cut off, or run into the name of the zone.
         if x > plot.left + 18.0 && x < f64::from(input.width) - 22.0 {
-            text(root, &tick.label, (x, plot.bottom + 8.0), HPos::Center, VPos::Top, Ink::Label)?;
+            text(
+                root,
+                &tick.label,
+                (x, plot.bottom + 8.0),
+                HPos::Center,
+                VPos::Top,
+                Ink::Label,
+            )?;
         }
     }
-    text(root, &input.zone.label(), (plot.left - 8.0, plot.bottom + 8.0), HPos::Right, VPos::Top, Ink::Label)
+    text(
+        root,
+        &input.zone.label(),
+        (plot.left - 8.0, plot.bottom + 8.0),
+        HPos::Right,
+        VPos::Top,
+        Ink::Label,
+    )
 }
 
 /// Draws the lines, the first (the worst) on top; gives how many stretches were drawn.
@@ -151,17 +197,25 @@ fn lines(chart: &mut Chart<'_, '_>, input: &ChartInput<'_>, scale: &ValueScale) 
     for (i, line) in range.lines.iter().enumerate().take(MAX_LINES).rev() {
         let ink = Ink::Line(u8::try_from(i).unwrap_or_default());
         #[allow(clippy::cast_precision_loss)]
-        let samples =
-            line.values.iter().enumerate().map(|(k, v)| (time(range.from_s) + k as f64 * time(range.step_s), *v));
+        let samples = line
+            .values
+            .iter()
+            .enumerate()
+            .map(|(k, v)| (time(range.from_s) + k as f64 * time(range.step_s), *v));
         for segment in segments(samples, time(range.step_s)) {
             drawn += 1;
             match segment.as_slice() {
                 [only] => {
-                    chart.draw_series([Circle::new((only.at_s, only.value), SUBPIXELS * 2, ink.color().filled())])?;
+                    chart.draw_series([Circle::new(
+                        (only.at_s, only.value),
+                        SUBPIXELS * 2,
+                        ink.color().filled(),
+                    )])?;
                 }
                 _ => {
                     if alone {
-                        chart.draw_series([Polygon::new(area(&segment, floor), Ink::Area.color().filled())])?;
+                        chart
+                            .draw_series([Polygon::new(area(&segment, floor), Ink::Area.color().filled())])?;
                     }
                     let points: Vec<_> = segment.iter().map(|p| (p.at_s, p.value)).collect();
                     chart.draw_series([PathElement::new(points, ink.color())])?;
@@ -189,8 +243,13 @@ fn thresholds(
     let t = input.thresholds;
     let (from, to) = (time(input.range.from_s), time(input.range.to_s));
     let all = [
-        t.target().map(|v| (v, Ink::Target, format!("target {}", t.target_text(input.unit)))),
-        Some((t.alert(), Ink::Alert, format!("alert {}", t.alert_text(input.unit)))),
+        t.target()
+            .map(|v| (v, Ink::Target, format!("target {}", t.target_text(input.unit)))),
+        Some((
+            t.alert(),
+            Ink::Alert,
+            format!("alert {}", t.alert_text(input.unit)),
+        )),
     ];
     // Labels stand on the far side of their line, seen from the healthy values; two that share a place don't overlap.
     let mut outside = 0.0;
@@ -198,13 +257,25 @@ fn thresholds(
         if scale.contains(value) {
             chart.draw_series([PathElement::new([(from, value), (to, value)], ink.color())])?;
             let y = y_of(value, plot, scale);
-            let above = y - plot.top > 16.0 && t.direction() == Direction::LowerIsBetter || plot.bottom - y < 16.0;
-            let (y, v) = if above { (y - 4.0, VPos::Bottom) } else { (y + 5.0, VPos::Top) };
+            let above =
+                y - plot.top > 16.0 && t.direction() == Direction::LowerIsBetter || plot.bottom - y < 16.0;
+            let (y, v) = if above {
+                (y - 4.0, VPos::Bottom)
+            } else {
+                (y + 5.0, VPos::Top)
+            };
             text(root, &label, (plot.right - 6.0, y), HPos::Right, v, ink)?;
         } else {
             let y = plot.top + 4.0 + outside;
             outside += 15.0;
-            text(root, &format!("{label}, above this chart"), (plot.right - 6.0, y), HPos::Right, VPos::Top, ink)?;
+            text(
+                root,
+                &format!("{label}, above this chart"),
+                (plot.right - 6.0, y),
+                HPos::Right,
+                VPos::Top,
+                ink,
+            )?;
         }
     }
     Ok(())
@@ -230,14 +301,24 @@ mod tests {
             lines: lines
                 .into_iter()
                 .enumerate()
-                .map(|(i, values)| LineView { name: Some(format!("pod-{i}")), values })
+                .map(|(i, values)| LineView {
+                    name: Some(format!("pod-{i}")),
+                    values,
+                })
                 .collect(),
             left_out: 0,
         }
     }
 
     fn svg(range: &RangeView, thresholds: &Thresholds) -> String {
-        render_chart(&ChartInput { width: 800, height: 300, range, unit: Unit::Milliseconds, thresholds, zone: Zone::Utc })
+        render_chart(&ChartInput {
+            width: 800,
+            height: 300,
+            range,
+            unit: Unit::Milliseconds,
+            thresholds,
+            zone: Zone::Utc,
+        })
     }
 
     fn thresholds() -> Thresholds {
@@ -250,20 +331,34 @@ mod tests {
         let first = svg(&range, &thresholds());
         assert_eq!(first, svg(&range, &thresholds()));
         assert!(first.starts_with("<svg class=\"chart-svg\""), "{}", &first[..80]);
-        assert!(first.contains("width=\"800\" height=\"300\" viewBox=\"0 0 3200 1200\""), "{}", &first[..200]);
+        assert!(
+            first.contains("width=\"800\" height=\"300\" viewBox=\"0 0 3200 1200\""),
+            "{}",
+            &first[..200]
+        );
     }
 
     #[test]
     fn nothing_in_it_offends_the_content_security_policy() {
         let range = range(vec![vec![Some(1.0), Some(2.0)], vec![Some(3.0), None]]);
         let svg = svg(&range, &thresholds());
-        assert!(!svg.contains("style=") && !svg.contains("<script") && !svg.contains("#0100"), "{svg}");
+        assert!(
+            !svg.contains("style=") && !svg.contains("<script") && !svg.contains("#0100"),
+            "{svg}"
+        );
     }
 
     #[test]
     fn thresholds_are_drawn_and_labelled() {
         let svg = svg(&range(vec![vec![Some(40.0); 60]]), &thresholds());
-        for part in ["class=\"target\"", "class=\"alert\"", "target &lt; 50 ms", "alert &gt; 100 ms", "degraded-band", "alert-band"] {
+        for part in [
+            "class=\"target\"",
+            "class=\"alert\"",
+            "target &lt; 50 ms",
+            "alert &gt; 100 ms",
+            "degraded-band",
+            "alert-band",
+        ] {
             assert!(svg.contains(part), "{part} is missing: {svg}");
         }
     }
@@ -291,13 +386,19 @@ mod tests {
         let svg = svg(&range(vec![vec![None; 10]]), &thresholds());
         assert!(svg.contains("Nothing was recorded in this time"));
         assert!(svg.contains("alert &gt; 100 ms"));
-        let none = RangeView { lines: vec![], ..range(vec![vec![None; 10]]) };
+        let none = RangeView {
+            lines: vec![],
+            ..range(vec![vec![None; 10]])
+        };
         assert!(self::svg(&none, &thresholds()).contains("Nothing was recorded"));
     }
 
     #[test]
     fn members_have_classes_of_their_own() {
-        let svg = svg(&range((0..14).map(|i| vec![Some(f64::from(i)); 10]).collect()), &thresholds());
+        let svg = svg(
+            &range((0..14).map(|i| vec![Some(f64::from(i)); 10]).collect()),
+            &thresholds(),
+        );
         for i in 1..=12 {
             assert!(svg.contains(&format!("class=\"line line-{i}\"")));
         }

@@ -52,7 +52,11 @@ impl ChartInput<'_> {
     #[must_use]
     pub fn plot(&self) -> PlotArea {
         let bottom = f64::from(self.height) - 26.0;
-        let longest = self.value_ticks(bottom - 14.0).iter().map(|v| self.unit.threshold(*v).chars().count()).max();
+        let longest = self
+            .value_ticks(bottom - 14.0)
+            .iter()
+            .map(|v| self.unit.threshold(*v).chars().count())
+            .max();
         #[allow(clippy::cast_precision_loss)]
         let labels = longest.unwrap_or_default() as f64 * 6.6;
         PlotArea {
@@ -72,7 +76,11 @@ impl ChartInput<'_> {
     /// The value axis.
     #[must_use]
     pub fn scale(&self) -> ValueScale {
-        let values = self.range.lines.iter().flat_map(|l| l.values.iter().flatten().copied());
+        let values = self
+            .range
+            .lines
+            .iter()
+            .flat_map(|l| l.values.iter().flatten().copied());
         ValueScale::fit(values, self.thresholds, axis_end(self.unit))
     }
 }

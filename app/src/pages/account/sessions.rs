@@ -26,7 +26,11 @@ pub fn SessionsPage() -> impl IntoView {
 }
 
 async fn load(signed: Result<Signed, ConsoleError>) -> Result<(String, Vec<SessionView>), ConsoleError> {
-    let Signed { console, request, subject } = signed?;
+    let Signed {
+        console,
+        request,
+        subject,
+    } = signed?;
     let sessions = console.sessions(&subject).await?;
     Ok((request.csrf_token, sessions))
 }
@@ -121,7 +125,10 @@ fn device(user_agent: &str) -> String {
         ("Linux", "Linux"),
     ];
     let find = |names: &[(&str, &'static str)]| {
-        names.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
+        names
+            .iter()
+            .find(|(mark, _)| user_agent.contains(mark))
+            .map(|(_, name)| *name)
     };
     match (find(&BROWSERS), find(&SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),

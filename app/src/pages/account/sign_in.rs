@@ -18,7 +18,12 @@ struct Message {
 
 fn message(query: &ParamsMap) -> Option<Message> {
     let error = |text: String| Some(Message { kind: "error", text });
-    let notice = |text: &str| Some(Message { kind: "notice", text: text.to_owned() });
+    let notice = |text: &str| {
+        Some(Message {
+            kind: "notice",
+            text: text.to_owned(),
+        })
+    };
     match query.get("error").as_deref() {
         Some("credentials") => {
             return error("User name and password don't go together. Check both, and try again.".into());
@@ -32,7 +37,9 @@ fn message(query: &ParamsMap) -> Option<Message> {
             };
             return error(format!("Too many attempts. {wait}, then try again."));
         }
-        Some("expired") => return error("Your session has ended. Sign in again to go on where you were.".into()),
+        Some("expired") => {
+            return error("Your session has ended. Sign in again to go on where you were.".into());
+        }
         Some("csrf") => return error("This form was too old, or came from another site. Try again.".into()),
         Some("unavailable") => {
             return error(
@@ -63,7 +70,9 @@ fn next(query: &ParamsMap) -> String {
 #[component]
 pub fn SignInPage() -> impl IntoView {
     let query = use_query_map().get_untracked();
-    let system = use_context::<ConsoleHandle>().map(|c| c.title()).unwrap_or_default();
+    let system = use_context::<ConsoleHandle>()
+        .map(|c| c.title())
+        .unwrap_or_default();
     let request = use_context::<RequestContext>();
     let csrf = request.as_ref().map(|r| r.csrf_token.clone()).unwrap_or_default();
     let demo = request.as_ref().is_some_and(|r| r.demo);
@@ -160,10 +169,19 @@ mod tests {
 
     #[test]
     fn nobody_is_sent_to_another_site() {
-        for bad in ["https://evil.example/", "//evil.example", "/\\evil.example", "evil", ""] {
+        for bad in [
+            "https://evil.example/",
+            "//evil.example",
+            "/\\evil.example",
+            "evil",
+            "",
+        ] {
             assert_eq!(next(&query(&[("next", bad)])), "/", "{bad}");
         }
-        assert_eq!(next(&query(&[("next", "/health/redis_ops?range=1h")])), "/health/redis_ops?range=1h");
+        assert_eq!(
+            next(&query(&[("next", "/health/redis_ops?range=1h")])),
+            "/health/redis_ops?range=1h"
+        );
     }
 
     #[test]

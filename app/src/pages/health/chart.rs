@@ -11,6 +11,7 @@ use crate::{
     components::{
         chart::{ChartInput, PlotArea, render_chart},
         moment::{Clock, Zone, clock_time, run_clock, stamp},
+        sent::Sent,
     },
     live,
     view::health::RangeView,
@@ -30,16 +31,17 @@ pub fn MetricChart(
     /// The metric's title.
     title: String,
     /// Unit of the values.
-    unit: Unit,
+    unit: Sent<Unit>,
     /// Target and alert threshold.
-    thresholds: Thresholds,
+    thresholds: Sent<Thresholds>,
     /// The lines when the page was made.
-    range: RangeView,
+    range: Sent<RangeView>,
     /// What the address asks for; a preset moves on with the time.
-    asked: Asked,
+    asked: Sent<Asked>,
     /// When the page was made, Unix ms.
     rendered_at_ms: i64,
 ) -> impl IntoView {
+    let (Sent(unit), Sent(thresholds), Sent(range), Sent(asked)) = (unit, thresholds, range, asked);
     let clock = RwSignal::new(Clock::at(rendered_at_ms));
     let zone = Memo::new(move |_| clock.get().zone);
     let range = RwSignal::new(range);
@@ -65,7 +67,14 @@ pub fn MetricChart(
 
     let input = move |size: (u32, u32), draw: &dyn Fn(&ChartInput<'_>) -> String| {
         range.with(|range| {
-            draw(&ChartInput { width: size.0, height: size.1, range, unit, thresholds: &thresholds, zone: zone.get() })
+            draw(&ChartInput {
+                width: size.0,
+                height: size.1,
+                range,
+                unit,
+                thresholds: &thresholds,
+                zone: zone.get(),
+            })
         })
     };
     let picture = Memo::new(move |_| input(size.get().unwrap_or(WIDE), &render_chart));
@@ -76,14 +85,23 @@ pub fn MetricChart(
     let geometry = Memo::new(move |_| {
         range.with(|range| {
             let (width, height) = size.get().unwrap_or(WIDE);
-            Geometry::of(&ChartInput { width, height, range, unit, thresholds: &thresholds, zone: Zone::Utc })
+            Geometry::of(&ChartInput {
+                width,
+                height,
+                range,
+                unit,
+                thresholds: &thresholds,
+                zone: Zone::Utc,
+            })
         })
     });
     let summary_title = title.clone();
     let summary = move || range.with(|r| summary(&summary_title, r, unit, &thresholds, zone.get()));
 
     let zoom = move || {
-        let (Some(a), Some(b)) = (anchor.get_untracked(), cursor.get_untracked()) else { return };
+        let (Some(a), Some(b)) = (anchor.get_untracked(), cursor.get_untracked()) else {
+            return;
+        };
         let at = |i| range.with_untracked(|r| time_of(r, i));
         let (from, to) = (at(a.min(b)), at(a.max(b)));
         // A chart of less than ten seconds is refused; widen to that.
@@ -136,17 +154,26 @@ pub fn MetricChart(
         )
     };
     let value_text = move || {
-        let i = cursor.get().unwrap_or_else(|| range.with(points).saturating_sub(1));
+        let i = cursor
+            .get()
+            .unwrap_or_else(|| range.with(points).saturating_sub(1));
         range.with(|r| {
             let values = r.lines.iter().take(4).map(|l| {
                 let value = l.values.get(i).copied().flatten();
                 let value = value.map_or_else(|| "nothing known".to_owned(), |v| unit.text(v));
-                l.name.as_ref().map_or_else(|| value.clone(), |name| format!("{name} {value}"))
+                l.name
+                    .as_ref()
+                    .map_or_else(|| value.clone(), |name| format!("{name} {value}"))
             });
-            format!("{}: {}", clock_time(time_of(r, i) * 1_000, zone.get()), values.collect::<Vec<_>>().join(", "))
+            format!(
+                "{}: {}",
+                clock_time(time_of(r, i) * 1_000, zone.get()),
+                values.collect::<Vec<_>>().join(", ")
+            )
         })
     };
-    let names = Memo::new(move |_| range.with(|r| r.lines.iter().map(|l| l.name.clone()).collect::<Vec<_>>()));
+    let names =
+        Memo::new(move |_| range.with(|r| r.lines.iter().map(|l| l.name.clone()).collect::<Vec<_>>()));
     let left_out = move || range.with(|r| r.left_out);
 
     view! {
@@ -345,8 +372,17 @@ impl Geometry {
 
 /// What a screen reader says in the picture's place.
 fn summary(title: &str, range: &RangeView, unit: Unit, thresholds: &Thresholds, zone: Zone) -> String {
-    let values = || range.lines.iter().flat_map(|l| l.values.iter().flatten().copied());
-    let time = format!("{} to {}", stamp(range.from_s * 1_000, zone), stamp(range.to_s * 1_000, zone));
+    let values = || {
+        range
+            .lines
+            .iter()
+            .flat_map(|l| l.values.iter().flatten().copied())
+    };
+    let time = format!(
+        "{} to {}",
+        stamp(range.from_s * 1_000, zone),
+        stamp(range.to_s * 1_000, zone)
+    );
     let bounds = format!(
         "Target {}, alert {}.",
         thresholds.target_text(unit),
@@ -354,7 +390,11 @@ fn summary(title: &str, range: &RangeView, unit: Unit, thresholds: &Thresholds, 
     );
     match (values().reduce(f64::min), values().reduce(f64::max)) {
         (Some(low), Some(high)) => {
-            format!("{title}, {time}: between {} and {}. {bounds}", unit.text(low), unit.text(high))
+            format!(
+                "{title}, {time}: between {} and {}. {bounds}",
+                unit.text(low),
+                unit.text(high)
+            )
         }
         (_, _) => format!("{title}, {time}: nothing was recorded. {bounds}"),
     }
@@ -387,7 +427,9 @@ fn refresh(id: String, asked: Asked, range: RwSignal<RangeView>, trouble: RwSign
                         range.set(new);
                         trouble.set(None);
                     }
-                    Ok(Err(_)) => trouble.set(Some("The chart could not be read. Reload the page.".to_owned())),
+                    Ok(Err(_)) => {
+                        trouble.set(Some("The chart could not be read. Reload the page.".to_owned()))
+                    }
                     Err(text) => trouble.set(Some(text)),
                 }
             });
@@ -401,7 +443,17 @@ mod tests {
 
     #[test]
     fn the_cursor_finds_the_value_under_it() {
-        let g = Geometry { plot: PlotArea { left: 50.0, top: 10.0, right: 650.0, bottom: 210.0 }, low: 0.0, high: 100.0, step_px: 10.0 };
+        let g = Geometry {
+            plot: PlotArea {
+                left: 50.0,
+                top: 10.0,
+                right: 650.0,
+                bottom: 210.0,
+            },
+            low: 0.0,
+            high: 100.0,
+            step_px: 10.0,
+        };
         assert_eq!(g.index_at(50.0, 61), 0);
         assert_eq!(g.index_at(54.9, 61), 0);
         assert_eq!(g.index_at(55.1, 61), 1);

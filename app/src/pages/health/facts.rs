@@ -4,7 +4,11 @@ use leptos::prelude::*;
 use quarterdeck_domain::health::Unit;
 
 use crate::{
-    components::{band::BandBadge, moment::{Time, length, limit}, runbook::Runbook},
+    components::{
+        band::BandBadge,
+        moment::{Time, length, limit},
+        runbook::Runbook,
+    },
     view::health::{LoadedRuleView, MetricView, RuleView, TransitionView},
 };
 
@@ -17,7 +21,10 @@ pub(super) fn Transitions(transitions: Vec<TransitionView>, unit: Unit) -> impl 
         }
         .into_any();
     }
-    let rows = transitions.into_iter().map(|t| view! { <TransitionRow t unit /> }).collect_view();
+    let rows = transitions
+        .into_iter()
+        .map(|t| view! { <TransitionRow t unit /> })
+        .collect_view();
     view! {
         <div class="table-frame" role="region" aria-label="Changes of band" tabindex="0">
             <table class="table">
@@ -127,8 +134,16 @@ fn Rule(rule: Option<RuleView>) -> impl IntoView {
         return view! { <p>"No alert rule is configured for this metric."</p> }.into_any();
     };
     match loaded {
-        Some(LoadedRuleView { expression, for_s, state }) => {
-            let waits = if for_s == 0 { "at once".to_owned() } else { format!("after {}", limit(for_s)) };
+        Some(LoadedRuleView {
+            expression,
+            for_s,
+            state,
+        }) => {
+            let waits = if for_s == 0 {
+                "at once".to_owned()
+            } else {
+                format!("after {}", limit(for_s))
+            };
             view! {
                 <p><strong>{name}</strong> {format!(", fires {waits}; now {state}")}</p>
                 <Code text=expression label="PromQL of the rule" />

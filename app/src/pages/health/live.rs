@@ -6,6 +6,7 @@ use crate::{
     components::{
         band::BandBadge,
         moment::{Clock, clock_time, run_clock},
+        sent::Sent,
     },
     live::{self, Connection, LiveEvent},
     pages::overview::{Since, Value, note},
@@ -16,7 +17,7 @@ use crate::{
 #[island]
 pub fn MetricLive(
     /// The metric when the page was made.
-    tile: TileView,
+    tile: Sent<TileView>,
     /// Id of the event that the tile is as of.
     event_id: String,
     /// Time between two polls, ms.
@@ -24,8 +25,12 @@ pub fn MetricLive(
     /// When the page was made, Unix ms.
     rendered_at_ms: i64,
 ) -> impl IntoView {
+    let Sent(tile) = tile;
     let limit_ms = live::QUIET_LIMIT_MS.max(i64::from(poll_interval_ms) * 3);
-    let thresholds = (tile.thresholds.target_text(tile.unit), tile.thresholds.alert_text(tile.unit));
+    let thresholds = (
+        tile.thresholds.target_text(tile.unit),
+        tile.thresholds.alert_text(tile.unit),
+    );
     let tile = RwSignal::new(tile);
     let clock = RwSignal::new(Clock::at(rendered_at_ms));
     let as_of_ms = RwSignal::new(rendered_at_ms);

@@ -10,7 +10,7 @@ use super::{
     range::{Asked, MAX_POINTS, field},
 };
 use crate::{
-    components::{failure::Failure, page::Page},
+    components::{failure::Failure, page::Page, sent::Sent},
     error::ConsoleError,
     pages::{Signed, signed},
     view::health::{MetricView, RangeView, TransitionView},
@@ -38,7 +38,12 @@ pub fn MetricPage() -> impl IntoView {
     let title = signed
         .as_ref()
         .ok()
-        .and_then(|s| s.console.metric_index().into_iter().find(|(known, _)| *known == id))
+        .and_then(|s| {
+            s.console
+                .metric_index()
+                .into_iter()
+                .find(|(known, _)| *known == id)
+        })
         .map_or_else(|| "Metric".to_owned(), |(_, title)| title);
     view! {
         <Page title name="metric" live=true>
@@ -65,12 +70,24 @@ async fn load(
         console.range(&subject, &id, asked.at(now_ms / 1_000), MAX_POINTS),
         console.transitions(&subject, &id, TRANSITIONS),
     );
-    Ok(Loaded { metric: metric?, asked, chart, transitions, now_ms })
+    Ok(Loaded {
+        metric: metric?,
+        asked,
+        chart,
+        transitions,
+        now_ms,
+    })
 }
 
 #[component]
 fn Metric(loaded: Loaded) -> impl IntoView {
-    let Loaded { metric, asked, chart, transitions, now_ms } = loaded;
+    let Loaded {
+        metric,
+        asked,
+        chart,
+        transitions,
+        now_ms,
+    } = loaded;
     let tile = metric.tile.clone();
     let unit = tile.unit;
     view! {
@@ -87,7 +104,7 @@ fn Metric(loaded: Loaded) -> impl IntoView {
                 <p class="lead">{metric.description.clone()}</p>
             </div>
             <MetricLive
-                tile=tile.clone()
+                tile=Sent(tile.clone())
                 event_id=metric.event_id.clone()
                 poll_interval_ms=metric.poll_interval_ms
                 rendered_at_ms=now_ms
@@ -103,10 +120,10 @@ fn Metric(loaded: Loaded) -> impl IntoView {
                     <MetricChart
                         id=tile.id.clone()
                         title=tile.title.clone()
-                        unit
-                        thresholds=tile.thresholds
-                        range
-                        asked
+                        unit=Sent(unit)
+                        thresholds=Sent(tile.thresholds)
+                        range=Sent(range)
+                        asked=Sent(asked)
                         rendered_at_ms=now_ms
                     />
                 }

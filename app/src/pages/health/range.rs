@@ -48,7 +48,11 @@ impl Asked {
             (None, None) => match query.get("range") {
                 None => Ok(Self::Preset(RangePreset::Hour1)),
                 Some(name) => RangePreset::parse(&name).map(Self::Preset).map_or_else(
-                    || bad(format!("There is no range {name:?}. Choose one of 15m, 1h, 6h, 24h, 7d and 30d.")),
+                    || {
+                        bad(format!(
+                            "There is no range {name:?}. Choose one of 15m, 1h, 6h, 24h, 7d and 30d."
+                        ))
+                    },
                     Ok,
                 ),
             },
@@ -71,7 +75,9 @@ fn instant(text: &str) -> Option<i64> {
     let hour: u8 = clock.next()?.parse().ok()?;
     let minute: u8 = clock.next()?.parse().ok()?;
     // A browser may send fractions of a second; they make no difference to a chart.
-    let second: u8 = clock.next().map_or(Some(0), |s| s.split('.').next()?.parse().ok())?;
+    let second: u8 = clock
+        .next()
+        .map_or(Some(0), |s| s.split('.').next()?.parse().ok())?;
     let time = Time::from_hms(hour, minute, second).ok()?;
     Some(PrimitiveDateTime::new(date, time).assume_utc().unix_timestamp())
 }
@@ -79,7 +85,9 @@ fn instant(text: &str) -> Option<i64> {
 /// `2026-11-24T22:11:03`: what a `datetime-local` field and the address hold.
 #[must_use]
 pub(super) fn field(at_s: i64) -> String {
-    crate::components::moment::iso(at_s * 1_000).trim_end_matches('Z').to_owned()
+    crate::components::moment::iso(at_s * 1_000)
+        .trim_end_matches('Z')
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -96,12 +104,25 @@ mod tests {
 
     #[test]
     fn times_read_back() {
-        for text in ["2026-11-24T22:11:03", "2026-11-24T22:11:03Z", "2026-11-24 22:11:03.250", "1795558263"] {
+        for text in [
+            "2026-11-24T22:11:03",
+            "2026-11-24T22:11:03Z",
+            "2026-11-24 22:11:03.250",
+            "1795558263",
+        ] {
             assert_eq!(instant(text), Some(1_795_558_263), "{text}");
         }
         assert_eq!(field(1_795_558_263), "2026-11-24T22:11:03");
         assert_eq!(instant("2026-11-24T22:11"), Some(1_795_558_260));
-        for bad in ["", "yesterday", "2026-13-01T00:00", "2026-02-30T00:00", "2026-11-24T25:00", "2026-11-24", "-5"] {
+        for bad in [
+            "",
+            "yesterday",
+            "2026-13-01T00:00",
+            "2026-02-30T00:00",
+            "2026-11-24T25:00",
+            "2026-11-24",
+            "-5",
+        ] {
             assert_eq!(instant(bad), None, "{bad}");
         }
     }

@@ -22,16 +22,22 @@ pub(super) fn Alerts(state: State) -> impl IntoView {
     let content = move || {
         state.alerts.with(|alerts| match alerts {
             AlertsView::Known { alerts } if alerts.is_empty() => {
-                view! { <p class="empty">"Nothing fires. Alerts that Prometheus raises appear here."</p> }.into_any()
+                view! { <p class="empty">"Nothing fires. Alerts that Prometheus raises appear here."</p> }
+                    .into_any()
             }
-            AlertsView::Known { alerts } => view! { <Table alerts=alerts.clone() clock=state.clock old=false /> }.into_any(),
+            AlertsView::Known { alerts } => {
+                view! { <Table alerts=alerts.clone() clock=state.clock old=false /> }.into_any()
+            }
             AlertsView::Unknown { last_known, since_ms } => {
                 let since_ms = *since_ms;
                 let clock = state.clock;
                 let sentence = move || match since_ms {
                     Some(t) => {
                         let Clock { now_ms, zone } = clock.get();
-                        format!("What fires is not known since {}: Prometheus does not answer.", short_stamp(t, now_ms, zone))
+                        format!(
+                            "What fires is not known since {}: Prometheus does not answer.",
+                            short_stamp(t, now_ms, zone)
+                        )
                     }
                     None => "What fires is not known: Prometheus has not answered yet.".to_owned(),
                 };
@@ -60,7 +66,8 @@ pub(super) fn Alerts(state: State) -> impl IntoView {
 
 fn count(alerts: &AlertsView) -> String {
     match alerts {
-        AlertsView::Known { alerts } => match alerts.iter().filter(|a| a.state == AlertState::Firing).count() {
+        AlertsView::Known { alerts } => match alerts.iter().filter(|a| a.state == AlertState::Firing).count()
+        {
             0 => String::new(),
             n => format!("{n} firing"),
         },
@@ -70,7 +77,10 @@ fn count(alerts: &AlertsView) -> String {
 
 #[component]
 fn Table(alerts: Vec<AlertView>, clock: RwSignal<Clock>, old: bool) -> impl IntoView {
-    let rows = alerts.into_iter().map(|alert| view! { <Row alert clock /> }).collect_view();
+    let rows = alerts
+        .into_iter()
+        .map(|alert| view! { <Row alert clock /> })
+        .collect_view();
     view! {
         <table class="alerts" role="table" class:is-old=old>
             <caption class:hidden=!old>{if old { "As it was known last" } else { "Alerts, what fires first" }}</caption>

@@ -10,16 +10,17 @@ use super::{
     tile::Tile,
     verdict::VerdictBand,
 };
-use crate::view::health::OverviewView;
+use crate::{components::sent::Sent, view::health::OverviewView};
 
 /// Verdict, tiles, alerts, database nodes and sources.
 #[island]
 pub fn OverviewBoard(
     /// The state of everything when the page was made.
-    view: OverviewView,
+    view: Sent<OverviewView>,
     /// When that was, Unix ms.
     rendered_at_ms: i64,
 ) -> impl IntoView {
+    let Sent(view) = view;
     let poll_interval_ms = view.poll_interval_ms;
     let (state, groups) = State::new(view, rendered_at_ms);
     state.go_live();

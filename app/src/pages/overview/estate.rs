@@ -27,15 +27,29 @@ fn bytes(n: i64) -> String {
 /// Band, role and details of a node. A standby that cannot be measured, or is not connected, is not healthy.
 fn node_facts(role: &DatabaseRole) -> (Band, &'static str, Vec<String>) {
     match role {
-        DatabaseRole::Primary { streaming_standbys: 0 } => {
-            (Band::Degraded, "primary", vec!["no standby streams from it".to_owned()])
-        }
-        DatabaseRole::Primary { streaming_standbys: 1 } => (Band::Ok, "primary", vec!["1 standby streams".to_owned()]),
-        DatabaseRole::Primary { streaming_standbys: n } => (Band::Ok, "primary", vec![format!("{n} standbys stream")]),
-        DatabaseRole::Standby { lag_bytes, last_message_age_ms } => {
-            let lag = lag_bytes.map_or_else(|| "lag not known".to_owned(), |n| format!("{} behind", bytes(n)));
-            let heard = last_message_age_ms
-                .map_or_else(|| "not connected, falls behind".to_owned(), |ms| format!("heard {} ago", length(ms)));
+        DatabaseRole::Primary {
+            streaming_standbys: 0,
+        } => (
+            Band::Degraded,
+            "primary",
+            vec!["no standby streams from it".to_owned()],
+        ),
+        DatabaseRole::Primary {
+            streaming_standbys: 1,
+        } => (Band::Ok, "primary", vec!["1 standby streams".to_owned()]),
+        DatabaseRole::Primary {
+            streaming_standbys: n,
+        } => (Band::Ok, "primary", vec![format!("{n} standbys stream")]),
+        DatabaseRole::Standby {
+            lag_bytes,
+            last_message_age_ms,
+        } => {
+            let lag =
+                lag_bytes.map_or_else(|| "lag not known".to_owned(), |n| format!("{} behind", bytes(n)));
+            let heard = last_message_age_ms.map_or_else(
+                || "not connected, falls behind".to_owned(),
+                |ms| format!("heard {} ago", length(ms)),
+            );
             let band = match (lag_bytes, last_message_age_ms) {
                 (_, None) => Band::Alert,
                 (None, Some(_)) => Band::Unknown,
@@ -52,7 +66,10 @@ fn node_facts(role: &DatabaseRole) -> (Band, &'static str, Vec<String>) {
 pub(super) fn Databases(state: State) -> impl IntoView {
     let rows = move || {
         let nodes = state.databases.get();
-        nodes.into_iter().map(|node| view! { <Node node clock=state.clock /> }).collect_view()
+        nodes
+            .into_iter()
+            .map(|node| view! { <Node node clock=state.clock /> })
+            .collect_view()
     };
     view! {
         <section class="panel" id="databases" aria-labelledby="databases-title">
@@ -113,7 +130,10 @@ const fn source_band(state: SourceState) -> Option<Band> {
 pub(super) fn Sources(state: State) -> impl IntoView {
     let rows = move || {
         let sources = state.sources.get();
-        sources.into_iter().map(|source| view! { <Source source clock=state.clock /> }).collect_view()
+        sources
+            .into_iter()
+            .map(|source| view! { <Source source clock=state.clock /> })
+            .collect_view()
     };
     view! {
         <section class="panel" id="sources" aria-labelledby="sources-title">
@@ -161,15 +181,30 @@ mod tests {
 
     #[test]
     fn a_standby_that_is_not_heard_of_is_not_healthy() {
-        let standby = |lag_bytes, last_message_age_ms| node_facts(&DatabaseRole::Standby { lag_bytes, last_message_age_ms }).0;
+        let standby = |lag_bytes, last_message_age_ms| {
+            node_facts(&DatabaseRole::Standby {
+                lag_bytes,
+                last_message_age_ms,
+            })
+            .0
+        };
         assert_eq!(standby(Some(0), Some(800)), Band::Ok);
         assert_eq!(standby(Some(0), None), Band::Alert);
         assert_eq!(standby(None, Some(800)), Band::Unknown);
-        assert_eq!(node_facts(&DatabaseRole::Primary { streaming_standbys: 0 }).0, Band::Degraded);
+        assert_eq!(
+            node_facts(&DatabaseRole::Primary {
+                streaming_standbys: 0
+            })
+            .0,
+            Band::Degraded
+        );
     }
 
     #[test]
     fn bytes_have_a_unit() {
-        assert_eq!([0, 1_536, 5_242_880, -3].map(bytes), ["0 B", "1.5 kB", "5.0 MB", "0 B"]);
+        assert_eq!(
+            [0, 1_536, 5_242_880, -3].map(bytes),
+            ["0 B", "1.5 kB", "5.0 MB", "0 B"]
+        );
     }
 }

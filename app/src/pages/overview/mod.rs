@@ -14,7 +14,7 @@ pub use board::OverviewBoard;
 pub(crate) use tile::{Since, Value, note};
 
 use crate::{
-    components::{failure::Failure, page::Page},
+    components::{failure::Failure, page::Page, sent::Sent},
     pages::{Signed, signed},
 };
 
@@ -28,7 +28,7 @@ pub fn OverviewPage() -> impl IntoView {
     match loaded {
         Ok((view, rendered_at_ms)) => view! {
             <Page title="Overview" name="overview" live=true>
-                <OverviewBoard view rendered_at_ms />
+                <OverviewBoard view=Sent(view) rendered_at_ms />
             </Page>
         }
         .into_any(),

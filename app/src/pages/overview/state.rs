@@ -41,7 +41,11 @@ impl Summary {
         let worst = worst_first(view);
         let bands = worst.iter().map(|w| w.band).chain([verdict.band]);
         let band = bands.max_by_key(|b| b.urgency()).unwrap_or(Band::Unknown);
-        Self { band, headline: verdict.headline(), worst }
+        Self {
+            band,
+            headline: verdict.headline(),
+            worst,
+        }
     }
 }
 
@@ -143,7 +147,12 @@ impl State {
                 for (signal, tile) in signals.iter().zip(view.tiles()) {
                     let before = signal.with_untracked(|t| t.band);
                     if before != tile.band {
-                        announcements.push(format!("{}: {}, was {}", tile.title, tile.band.word(), before.word()));
+                        announcements.push(format!(
+                            "{}: {}, was {}",
+                            tile.title,
+                            tile.band.word(),
+                            before.word()
+                        ));
                     }
                     if signal.with_untracked(|t| t != tile) {
                         signal.set(tile.clone());

@@ -20,9 +20,8 @@ pub(super) fn Tile(tile: RwSignal<TileView>, state: State) -> impl IntoView {
     let (id, title) = tile.with_untracked(|t| (t.id.clone(), t.title.clone()));
     let band = Memo::new(move |_| tile.read().band);
     let note = Memo::new(move |_| tile.with(note));
-    let thresholds = tile.with_untracked(|t| {
-        (t.thresholds.target_text(t.unit), t.thresholds.alert_text(t.unit))
-    });
+    let thresholds =
+        tile.with_untracked(|t| (t.thresholds.target_text(t.unit), t.thresholds.alert_text(t.unit)));
     view! {
         <li class="tile" data-band=move || band.get().as_str()>
             <h3 class="tile-title">
@@ -54,7 +53,11 @@ pub(crate) fn Value(
     tile: Signal<TileView>,
 ) -> impl IntoView {
     let unit = tile.with_untracked(|t| t.unit);
-    let number = Memo::new(move |_| tile.read().value.map_or_else(|| "–".to_owned(), |v| unit.number(v)));
+    let number = Memo::new(move |_| {
+        tile.read()
+            .value
+            .map_or_else(|| "–".to_owned(), |v| unit.number(v))
+    });
     // Counts changes, so that two classes alternate and the highlight starts anew each time.
     let changes = Memo::new(move |before: Option<&(String, u32)>| {
         let number = number.get();
@@ -101,7 +104,11 @@ pub(crate) fn Since(
     clock: RwSignal<Clock>,
 ) -> impl IntoView {
     let since_ms = Memo::new(move |_| tile.read().since_ms);
-    let text = Memo::new(move |_| since_ms.get().map_or_else(String::new, |t| since_text(t, clock.get())));
+    let text = Memo::new(move |_| {
+        since_ms
+            .get()
+            .map_or_else(String::new, |t| since_text(t, clock.get()))
+    });
     view! {
         <time
             class="since"
@@ -140,9 +147,16 @@ impl Note {
 
 /// Why nothing is known, what is about to count, or who is the worst.
 pub(crate) fn note(tile: &TileView) -> Note {
-    let whole = |kind, head| Note { kind, head, tail: String::new() };
+    let whole = |kind, head| Note {
+        kind,
+        head,
+        tail: String::new(),
+    };
     if tile.band == Band::Unknown {
-        let reason = tile.reason.as_ref().map_or_else(|| "not read yet".to_owned(), ToString::to_string);
+        let reason = tile
+            .reason
+            .as_ref()
+            .map_or_else(|| "not read yet".to_owned(), ToString::to_string);
         return whole("reason", reason);
     }
     match (tile.pending, &tile.member) {
@@ -150,7 +164,11 @@ pub(crate) fn note(tile: &TileView) -> Note {
         (None, Some(member)) => {
             let cut = member.char_indices().rev().nth(TAIL - 1).map_or(0, |(at, _)| at);
             let (head, tail) = member.split_at(cut);
-            Note { kind: "member", head: format!("worst: {head}"), tail: tail.to_owned() }
+            Note {
+                kind: "member",
+                head: format!("worst: {head}"),
+                tail: tail.to_owned(),
+            }
         }
         (None, None) => whole("none", String::new()),
     }
@@ -184,7 +202,10 @@ mod tests {
             spark_end_ms: None,
         };
         let cut = note(&tile);
-        assert_eq!((cut.head.as_str(), cut.tail.as_str()), ("worst: skillquest-worker-7d9f8c", "6b5-ü2z-ab"));
+        assert_eq!(
+            (cut.head.as_str(), cut.tail.as_str()),
+            ("worst: skillquest-worker-7d9f8c", "6b5-ü2z-ab")
+        );
         tile.member = Some("api-0".into());
         assert_eq!(note(&tile).text(), "worst: api-0");
         tile.band = Band::Unknown;
@@ -194,9 +215,15 @@ mod tests {
 
     #[test]
     fn the_server_says_when_and_the_browser_for_how_long() {
-        let clock = Clock { now_ms: 1_795_558_263_000, zone: Zone::Utc };
+        let clock = Clock {
+            now_ms: 1_795_558_263_000,
+            zone: Zone::Utc,
+        };
         assert_eq!(since_text(clock.now_ms - 720_000, clock), "since 21:59 UTC");
-        let local = Clock { zone: Zone::Local(3_600), ..clock };
+        let local = Clock {
+            zone: Zone::Local(3_600),
+            ..clock
+        };
         assert_eq!(since_text(clock.now_ms - 720_000, local), "for 12 min");
     }
 }

@@ -16,8 +16,19 @@ const NAMED: usize = 6;
 #[component]
 pub(super) fn VerdictBand(state: State, poll_interval_ms: u32) -> impl IntoView {
     let stale = Memo::new(move |_| state.stale());
-    let band = Memo::new(move |_| if stale.get() { Band::Unknown } else { state.summary.read().band });
-    let as_of = Memo::new(move |_| state.as_of_ms.get().map(|t| clock_time(t, state.clock.get().zone)));
+    let band = Memo::new(move |_| {
+        if stale.get() {
+            Band::Unknown
+        } else {
+            state.summary.read().band
+        }
+    });
+    let as_of = Memo::new(move |_| {
+        state
+            .as_of_ms
+            .get()
+            .map(|t| clock_time(t, state.clock.get().zone))
+    });
     let headline = move || {
         let headline = state.summary.read().headline.clone();
         match (stale.get(), as_of.get()) {

@@ -31,24 +31,44 @@ pub(super) struct Worst {
 pub(super) fn worst_first(view: &OverviewView) -> Vec<Worst> {
     let mut ranked: Vec<(u8, Worst)> = Vec::new();
     // One dead source makes many metrics unknown: it is named, and they are counted.
-    let source_down = view.sources.iter().any(|s| s.name == PROMETHEUS && s.state == SourceState::Down);
+    let source_down = view
+        .sources
+        .iter()
+        .any(|s| s.name == PROMETHEUS && s.state == SourceState::Down);
     let with_it = |t: &TileView| source_down && t.reason == Some(UnknownReason::SourceDown);
     for tile in view.tiles().filter(|t| t.band != Band::Ok && !with_it(t)) {
         ranked.push((tile.band.urgency() * 2, of_tile(tile)));
     }
     let listed = |metric: &Option<String>| {
-        metric.as_ref().is_some_and(|m| view.tiles().any(|t| t.id == *m && t.band != Band::Ok))
+        metric
+            .as_ref()
+            .is_some_and(|m| view.tiles().any(|t| t.id == *m && t.band != Band::Ok))
     };
     match &view.alerts {
         AlertsView::Known { alerts } => {
-            for a in alerts.iter().filter(|a| a.state == AlertState::Firing && !listed(&a.metric)) {
+            for a in alerts
+                .iter()
+                .filter(|a| a.state == AlertState::Firing && !listed(&a.metric))
+            {
                 let (rank, band) = match a.severity {
                     Severity::Critical => (7, Band::Alert),
                     Severity::Warning => (1, Band::Degraded),
                     Severity::Info => continue,
                 };
-                let detail = if a.labels.is_empty() { "fires".to_owned() } else { a.labels.clone() };
-                ranked.push((rank, Worst { band, title: a.name.clone(), detail, href: "#alerts".to_owned() }));
+                let detail = if a.labels.is_empty() {
+                    "fires".to_owned()
+                } else {
+                    a.labels.clone()
+                };
+                ranked.push((
+                    rank,
+                    Worst {
+                        band,
+                        title: a.name.clone(),
+                        detail,
+                        href: "#alerts".to_owned(),
+                    },
+                ));
             }
         }
         AlertsView::Unknown { .. } => ranked.push((
@@ -78,7 +98,13 @@ pub(super) fn worst_first(view: &OverviewView) -> Vec<Worst> {
         match source.state {
             SourceState::Down if lost > 0 && source.name == PROMETHEUS => {
                 let detail = format!("does not answer: {lost} metrics unknown");
-                ranked.push((6, Worst { detail, ..unknown(&source.name, "#sources") }));
+                ranked.push((
+                    6,
+                    Worst {
+                        detail,
+                        ..unknown(&source.name, "#sources")
+                    },
+                ));
             }
             SourceState::Down => ranked.push((5, unknown(&source.name, "#sources"))),
             SourceState::Up | SourceState::Unknown | SourceState::NotConfigured => {}
@@ -92,12 +118,20 @@ pub(super) fn worst_first(view: &OverviewView) -> Vec<Worst> {
 fn of_tile(tile: &TileView) -> Worst {
     let value = tile.value.map(|v| tile.unit.text(v));
     let detail = match tile.band {
-        Band::Unknown => tile.reason.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string),
+        Band::Unknown => tile
+            .reason
+            .as_ref()
+            .map_or_else(|| "unknown".to_owned(), ToString::to_string),
         Band::Ok | Band::Degraded | Band::Alert => match (value, &tile.member) {
             (Some(value), Some(member)) => format!("{value} on {member}"),
             (Some(value), None) => value,
             (None, _) => String::new(),
         },
     };
-    Worst { band: tile.band, title: tile.title.clone(), detail, href: format!("/health/{}", tile.id) }
+    Worst {
+        band: tile.band,
+        title: tile.title.clone(),
+        detail,
+        href: format!("/health/{}", tile.id),
+    }
 }
