@@ -26,8 +26,9 @@ pub fn AccountMenu(
     let initial = name.chars().next().unwrap_or('?').to_uppercase().to_string();
     view! {
         <details class="account">
-            <summary class="account-button" aria-label=format!("Account: {name}")>
+            <summary class="account-button">
                 <span class="account-initial" aria-hidden="true">{initial}</span>
+                <span class="hidden">"Account of "</span>
                 <span class="account-name">{name.clone()}</span>
             </summary>
             <div class="account-panel">
@@ -63,8 +64,9 @@ fn ThemeForm(csrf: String, theme: Theme, next: String) -> impl IntoView {
         <form class="theme-form" method="post" action="/account/theme">
             <input type="hidden" name="csrf" value=csrf />
             <input type="hidden" name="next" value=next />
-            <fieldset class="segments">
+            <fieldset>
                 <legend>"Colours"</legend>
+                <div class="segments">
                 {choices
                     .map(|(choice, word)| {
                         view! {
@@ -79,6 +81,7 @@ fn ThemeForm(csrf: String, theme: Theme, next: String) -> impl IntoView {
                         }
                     })
                     .collect_view()}
+                </div>
             </fieldset>
         </form>
     }

@@ -74,7 +74,7 @@ fn Sessions(csrf: String, sessions: Vec<SessionView>) -> impl IntoView {
             "Every browser in which you are signed in. Ending a session takes effect at once; if you don't know one of them, \
              end it and have your password changed."
         </p>
-        <div class="table-frame" role="region" aria-label="Sessions" tabindex="0">
+        <div class="table-frame" role="group" aria-label="Sessions" tabindex="0">
             <table class="table">
                 <caption class="hidden">"Sessions, the newest first"</caption>
                 <thead>

@@ -26,7 +26,7 @@ pub(super) fn Transitions(transitions: Vec<TransitionView>, unit: Unit) -> impl 
         .map(|t| view! { <TransitionRow t unit /> })
         .collect_view();
     view! {
-        <div class="table-frame" role="region" aria-label="Changes of band" tabindex="0">
+        <div class="table-frame" role="group" aria-label="Changes of band" tabindex="0">
             <table class="table">
                 <caption class="hidden">"Changes of band, the newest first"</caption>
                 <thead>
@@ -164,7 +164,7 @@ fn Rule(rule: Option<RuleView>) -> impl IntoView {
 #[component]
 fn Code(#[prop(into)] text: String, label: &'static str) -> impl IntoView {
     view! {
-        <pre class="code" tabindex="0" role="region" aria-label=label>
+        <pre class="code" tabindex="0" role="group" aria-label=label>
             <code>{text.trim().to_owned()}</code>
         </pre>
     }

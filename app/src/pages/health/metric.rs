@@ -166,7 +166,8 @@ fn Ranges(asked: Asked, now_ms: i64, id: String) -> impl IntoView {
         .map(|preset| {
             let current = (asked == Asked::Preset(preset)).then_some("page");
             view! {
-                <a href=format!("?range={}", preset.as_str()) aria-current=current aria-label=format!("Last {}", preset.words())>
+                <a href=format!("?range={}", preset.as_str()) aria-current=current title=preset.words()>
+                    <span class="hidden">"Last "</span>
                     {preset.as_str()}
                 </a>
             }

@@ -57,7 +57,7 @@ pub(super) fn Alerts(state: State) -> impl IntoView {
     view! {
         <section class="panel" id="alerts" aria-labelledby="alerts-title">
             <h2 id="alerts-title">"Alerts" <span class="panel-count">{move || count(&state.alerts.read())}</span></h2>
-            <div class="panel-scroll" tabindex="0" role="region" aria-labelledby="alerts-title">
+            <div class="panel-scroll" tabindex="0" role="group" aria-labelledby="alerts-title">
                 {content}
             </div>
         </section>
