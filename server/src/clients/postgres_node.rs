@@ -3,7 +3,7 @@
 //! The SQL stands here and not in `db`, which is the console's own database: these servers belong to someone else, and the
 //! console only looks. Each node is asked through one connection, made when it is needed and kept while it works.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection, PgConnection, Row,
@@ -75,7 +75,6 @@ pub enum NodeError {
 }
 
 /// One watched node.
-#[derive(Debug)]
 pub struct PostgresNode {
     name: String,
     options: PgConnectOptions,
@@ -105,6 +104,13 @@ const SYSTEM_IDENTIFIER: &str = "SELECT system_identifier FROM pg_control_system
 /// SQLSTATE insufficient_privilege.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
+/// Without the address: the driver's options print their password.
+impl fmt::Debug for PostgresNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresNode").field("name", &self.name).field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
 impl PostgresNode {
     /// Prepares to ask; no connection is made yet.
     ///
@@ -129,27 +135,29 @@ impl PostgresNode {
         &self.name
     }
 
-    /// Asks what it is. Takes at most twice the time limit: once for a connection, once for the answer.
+    /// Asks what it is. A kept connection that turns out to be broken, as after a restart of the server, is replaced at once. Each
+    /// step has the time limit: to ask on the kept connection, to connect, and to ask.
     ///
     /// # Errors
-    /// [`NodeError`]; the connection is then made anew next time.
+    /// [`NodeError`].
     pub async fn ask(&self) -> Result<NodeFacts, NodeError> {
         let mut kept = self.connection.lock().await;
         // Taken out: if this future is dropped half-way, a connection with an answer under way is not used again.
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
-            None => self.within(self.options.connect()).await?,
-        };
-        match self.within(facts(&mut connection)).await {
-            Ok(facts) => {
-                *kept = Some(connection);
-                facts.ok_or_permission()
-            }
-            Err(error) => {
-                drop(connection);
-                Err(error)
+        if let Some(mut connection) = kept.take() {
+            match self.within(facts(&mut connection)).await {
+                Ok(report) => {
+                    *kept = Some(connection);
+                    return report.ok_or_permission();
+                }
+                // A server that is frozen would be so on a new connection, too.
+                Err(error @ NodeError::Timeout { .. }) => return Err(error),
+                Err(NodeError::Unreachable { .. } | NodeError::Refused { .. } | NodeError::NotPermitted { .. }) => {}
             }
         }
+        let mut connection = self.within(self.options.connect()).await?;
+        let report = self.within(facts(&mut connection)).await?;
+        *kept = Some(connection);
+        report.ok_or_permission()
     }
 
     /// The node's clock, Unix ms, and its major version.

@@ -77,6 +77,14 @@ pub struct Answered {
     newest: BTreeMap<Option<String>, OffsetDateTime>,
 }
 
+impl Answered {
+    /// Whether the `freshness` selector found any series.
+    #[must_use]
+    pub fn has_raw_samples(&self) -> bool {
+        !self.newest.is_empty()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 struct Value {
     member: Option<String>,
@@ -200,7 +208,7 @@ mod tests {
 
     fn read(id: &str, samples: Vec<Sample>) -> (Reading, Vec<(String, f64)>) {
         let profile = profile();
-        let answered = sort_out(samples, |id| profile.metric(id)).remove(id).unwrap_or_default();
+        let answered = sort_out(samples, |id| profile.metric(id)).remove(&spec(id).id).unwrap_or_default();
         reading(&spec(id), answered)
     }
 
