@@ -1,11 +1,11 @@
 //! Asking real PostgreSQL nodes what they are, through everything that befalls a cluster.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what can't go on fails the test"
+)]
 
-use std::{
-    os::unix::fs::PermissionsExt,
-    path::PathBuf,
-    process::Command,
-    time::Duration,
-};
+use std::{os::unix::fs::PermissionsExt, path::PathBuf, process::Command, time::Duration};
 
 use quarterdeck::{
     clients::{
@@ -42,26 +42,50 @@ impl Drop for Directory {
 
 /// A streaming standby of `primary`.
 fn standby_of(primary: &Postgres) -> (Postgres, Directory) {
-    let directory = Directory(std::env::temp_dir().join(format!("quarterdeck-standby-{}", std::process::id())));
+    let directory =
+        Directory(std::env::temp_dir().join(format!("quarterdeck-standby-{}", std::process::id())));
     std::fs::create_dir_all(&directory.0).unwrap();
     std::fs::set_permissions(&directory.0, std::fs::Permissions::from_mode(0o777)).unwrap();
     let data = directory.0.join("data");
     let (data, url) = (data.to_string_lossy(), primary.url("postgres"));
-    let copy = ["pg_basebackup", "-D", &*data, "-d", &url, "-R", "-X", "stream", "-c", "fast", "--no-sync"];
+    let copy = [
+        "pg_basebackup",
+        "-D",
+        &*data,
+        "-d",
+        &url,
+        "-R",
+        "-X",
+        "stream",
+        "-c",
+        "fast",
+        "--no-sync",
+    ];
     run_tool(&copy, RunAs::Unprivileged, &directory.0).unwrap();
-    let options = PostgresOptions { name: "standby".into(), dir: Some(directory.0.clone()), ..PostgresOptions::default() };
+    let options = PostgresOptions {
+        name: "standby".into(),
+        dir: Some(directory.0.clone()),
+        ..PostgresOptions::default()
+    };
     (Postgres::start_with(&options).unwrap(), directory)
 }
 
 /// Asks until the answer is as wished.
-async fn until(node: &PostgresNode, wished: impl Fn(&Result<NodeFacts, NodeError>) -> bool) -> Result<NodeFacts, NodeError> {
+async fn until(
+    node: &PostgresNode,
+    wished: impl Fn(&Result<NodeFacts, NodeError>) -> bool,
+) -> Result<NodeFacts, NodeError> {
     let begin = Instant::now();
     loop {
         let answer = node.ask().await;
         if wished(&answer) {
             return answer;
         }
-        assert!(begin.elapsed() < Duration::from_secs(60), "{}: not in 60 s: {answer:?}", node.name());
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "{}: not in 60 s: {answer:?}",
+            node.name()
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -71,7 +95,16 @@ fn streams_to(count: u32) -> impl Fn(&Result<NodeFacts, NodeError>) -> bool {
 }
 
 fn streams(answer: &Result<NodeFacts, NodeError>) -> bool {
-    matches!(answer, Ok(NodeFacts { part: NodePart::Standby { last_message_age_ms: Some(_), .. }, .. }))
+    matches!(
+        answer,
+        Ok(NodeFacts {
+            part: NodePart::Standby {
+                last_message_age_ms: Some(_),
+                ..
+            },
+            ..
+        })
+    )
 }
 
 async fn roles(nodes: [&PostgresNode; 2]) -> [DatabaseRole; 2] {
@@ -79,7 +112,9 @@ async fn roles(nodes: [&PostgresNode; 2]) -> [DatabaseRole; 2] {
         (nodes[0].name().to_owned(), nodes[0].ask().await),
         (nodes[1].name().to_owned(), nodes[1].ask().await),
     ];
-    let [a, b]: [_; 2] = database_nodes::combine(&answers, &[], SystemClock.now()).try_into().unwrap();
+    let [a, b]: [_; 2] = database_nodes::combine(&answers, &[], SystemClock.now())
+        .try_into()
+        .unwrap();
     [a.role, b.role]
 }
 
@@ -87,7 +122,12 @@ async fn roles(nodes: [&PostgresNode; 2]) -> [DatabaseRole; 2] {
 async fn a_cluster_is_seen_as_it_is_through_lag_loss_and_split() {
     let (primary, standby, _directory) = tokio::task::block_in_place(|| {
         let primary = Postgres::start().unwrap();
-        primary.sql("postgres", "CREATE ROLE watcher LOGIN IN ROLE pg_monitor; CREATE TABLE t (x text)").unwrap();
+        primary
+            .sql(
+                "postgres",
+                "CREATE ROLE watcher LOGIN IN ROLE pg_monitor; CREATE TABLE t (x text)",
+            )
+            .unwrap();
         let (standby, directory) = standby_of(&primary);
         (primary, standby, directory)
     });
@@ -100,52 +140,112 @@ async fn a_cluster_is_seen_as_it_is_through_lag_loss_and_split() {
     assert_eq!(facts.system_identifier, follower.system_identifier);
     assert_eq!((facts.timeline, follower.timeline), (Some(1), Some(1)));
     let [role, _] = roles([&first, &second]).await;
-    assert_eq!(role, DatabaseRole::Primary { streaming_standbys: 1 });
+    assert_eq!(
+        role,
+        DatabaseRole::Primary {
+            streaming_standbys: 1
+        }
+    );
 
     // Replay held up: what is received but not replayed is lag, too.
-    let write = || primary.sql("postgres", "INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 1000)").unwrap();
+    let write = || {
+        primary
+            .sql(
+                "postgres",
+                "INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 1000)",
+            )
+            .unwrap()
+    };
     standby.sql("postgres", "SELECT pg_wal_replay_pause()").unwrap();
     write();
     let [_, role] = roles([&first, &second]).await;
-    let DatabaseRole::Standby { lag_bytes: Some(lag), last_message_age_ms: Some(age) } = role else { panic!("{role:?}") };
+    let DatabaseRole::Standby {
+        lag_bytes: Some(lag),
+        last_message_age_ms: Some(age),
+    } = role
+    else {
+        panic!("{role:?}")
+    };
     assert!(lag > 1_000_000, "{lag} bytes for a megabyte of rows");
     assert!(age < 60_000, "{age} ms");
     standby.sql("postgres", "SELECT pg_wal_replay_resume()").unwrap();
     let begin = Instant::now();
-    while !matches!(roles([&first, &second]).await[1], DatabaseRole::Standby { lag_bytes: Some(0), .. }) {
-        assert!(begin.elapsed() < Duration::from_secs(60), "the standby does not catch up");
+    while !matches!(
+        roles([&first, &second]).await[1],
+        DatabaseRole::Standby {
+            lag_bytes: Some(0),
+            ..
+        }
+    ) {
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "the standby does not catch up"
+        );
     }
 
-    // A frozen node costs its time limit, and is itself again when it thaws: both where a connection is kept, whose server
-    // process freezes, and where one would have to be made.
+    // A frozen node costs its time limit, and is itself again when it thaws: both where a connection is kept,
+    // whose server process freezes, and where one would have to be made.
     let kept = node("second", &standby.url_as(WATCHER, "postgres"), 0.5);
     until(&kept, Result::is_ok).await.unwrap();
-    let backends = "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE application_name = 'quarterdeck'";
+    let backends =
+        "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE application_name = 'quarterdeck'";
     let backends = standby.sql("postgres", backends).unwrap();
     let signal = |name: &str| {
         let pids = backends.split(' ');
-        assert!(Command::new("kill").arg(name).args(pids).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .arg(name)
+                .args(pids)
+                .status()
+                .unwrap()
+                .success()
+        );
     };
     signal("-STOP");
     standby.freeze();
-    let frozen = Err(NodeError::Timeout { limit: Duration::from_millis(500) });
+    let frozen = Err(NodeError::Timeout {
+        limit: Duration::from_millis(500),
+    });
     assert_eq!(kept.ask().await, frozen);
-    assert_eq!(node("second", &standby.url_as(WATCHER, "postgres"), 0.5).ask().await, frozen);
+    assert_eq!(
+        node("second", &standby.url_as(WATCHER, "postgres"), 0.5)
+            .ask()
+            .await,
+        frozen
+    );
     standby.thaw();
     signal("-CONT");
     until(&kept, Result::is_ok).await.unwrap();
 
     // The primary dies: the standby has nobody to measure itself against, and knows that it hears nothing.
     tokio::task::block_in_place(|| primary.kill());
-    assert!(matches!(first.ask().await.unwrap_err(), NodeError::Unreachable { .. }));
+    assert!(matches!(
+        first.ask().await.unwrap_err(),
+        NodeError::Unreachable { .. }
+    ));
     until(&second, |answer| {
-        matches!(answer, Ok(NodeFacts { part: NodePart::Standby { last_message_age_ms: None, .. }, .. }))
+        matches!(
+            answer,
+            Ok(NodeFacts {
+                part: NodePart::Standby {
+                    last_message_age_ms: None,
+                    ..
+                },
+                ..
+            })
+        )
     })
     .await
     .unwrap();
     let [role, follower] = roles([&first, &second]).await;
     assert!(matches!(role, DatabaseRole::Unreachable { .. }), "{role:?}");
-    assert_eq!(follower, DatabaseRole::Standby { lag_bytes: None, last_message_age_ms: None });
+    assert_eq!(
+        follower,
+        DatabaseRole::Standby {
+            lag_bytes: None,
+            last_message_age_ms: None
+        }
+    );
 
     // Promotion, and the old primary comes back unfenced: both take writes, and both are shown to.
     standby.sql("postgres", "SELECT pg_promote()").unwrap();
@@ -154,7 +254,17 @@ async fn a_cluster_is_seen_as_it_is_through_lag_loss_and_split() {
     tokio::task::block_in_place(|| primary.restart()).unwrap();
     until(&first, Result::is_ok).await.unwrap();
     let both = roles([&first, &second]).await;
-    assert_eq!(both, [DatabaseRole::Primary { streaming_standbys: 0 }, DatabaseRole::Primary { streaming_standbys: 0 }]);
+    assert_eq!(
+        both,
+        [
+            DatabaseRole::Primary {
+                streaming_standbys: 0
+            },
+            DatabaseRole::Primary {
+                streaming_standbys: 0
+            }
+        ]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,9 +274,15 @@ async fn a_role_that_may_not_see_says_so_instead_of_zero() {
     server.create_role("sighted", "IN ROLE pg_monitor").unwrap();
     let blind = node("a", &server.url_as("blind", "postgres"), 20.0).ask().await;
     assert_eq!(blind, Err(NodeError::NotPermitted { role: "blind".into() }));
-    node("a", &server.url_as("sighted", "postgres"), 20.0).ask().await.unwrap();
+    node("a", &server.url_as("sighted", "postgres"), 20.0)
+        .ask()
+        .await
+        .unwrap();
 
-    let (clock_ms, major) = node("a", &server.url("postgres"), 20.0).clock_and_version().await.unwrap();
+    let (clock_ms, major) = node("a", &server.url("postgres"), 20.0)
+        .clock_and_version()
+        .await
+        .unwrap();
     assert!((SystemClock.now().unix_timestamp() * 1000 - clock_ms).abs() < 10_000);
     assert!(major >= 15, "{major}");
 }
@@ -174,9 +290,15 @@ async fn a_role_that_may_not_see_says_so_instead_of_zero() {
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_hold_no_password() {
     let server = tokio::task::block_in_place(|| Postgres::shared().unwrap());
-    let url = format!("postgres://nobody_here:hunter2@127.0.0.1:{}/postgres", server.port());
+    let url = format!(
+        "postgres://nobody_here:hunter2@127.0.0.1:{}/postgres",
+        server.port()
+    );
     let error = node("a", &url, 20.0).ask().await.unwrap_err();
-    assert!(matches!(&error, NodeError::Refused { reason } if reason.contains("nobody_here")), "{error:?}");
+    assert!(
+        matches!(&error, NodeError::Refused { reason } if reason.contains("nobody_here")),
+        "{error:?}"
+    );
     assert!(!format!("{error} {error:?} {:?}", node("a", &url, 1.0)).contains("hunter2"));
 }
 
@@ -186,10 +308,15 @@ async fn a_connection_that_broke_is_made_anew() {
     server.create_role("cut_off", "IN ROLE pg_monitor").unwrap();
     let node = node("a", &server.url_as("cut_off", "postgres"), 20.0);
     node.ask().await.unwrap();
-    let backend = "SELECT pid FROM pg_stat_activity WHERE usename = 'cut_off' AND application_name = 'quarterdeck'";
+    let backend =
+        "SELECT pid FROM pg_stat_activity WHERE usename = 'cut_off' AND application_name = 'quarterdeck'";
     let before = server.sql("postgres", backend).unwrap();
     node.ask().await.unwrap();
-    assert_eq!(server.sql("postgres", backend).unwrap(), before, "the connection is kept");
+    assert_eq!(
+        server.sql("postgres", backend).unwrap(),
+        before,
+        "the connection is kept"
+    );
     let end = format!("SELECT pg_terminate_backend({before}, 10000)");
     assert_eq!(server.sql("postgres", &end).unwrap(), "t");
     node.ask().await.unwrap();

@@ -14,7 +14,12 @@ const HANDBOOK: [(&str, MetricKind, &str, &str); 16] = [
     ("redis_memory", MetricKind::Gauge, "< 70 %", "> 85 %"),
     ("redis_hit_rate", MetricKind::Gauge, "> 90 %", "< 80 %"),
     ("redis_ops", MetricKind::Counter, "none", "> 40,000 /s"),
-    ("ai_latency_p95", MetricKind::Histogram, "< 5,000 ms", "> 15,000 ms"),
+    (
+        "ai_latency_p95",
+        MetricKind::Histogram,
+        "< 5,000 ms",
+        "> 15,000 ms",
+    ),
     ("ai_daily_cost", MetricKind::Gauge, "< $50", "> $100"),
     ("ai_error_rate", MetricKind::Counter, "< 1 %", "> 5 %"),
     ("node_heap", MetricKind::Gauge, "< 70 %", "> 85 %"),
@@ -33,10 +38,17 @@ fn the_shipped_profile_is_the_handbooks_table() {
     assert_eq!(shipped, expected);
     for (id, kind, target, alert) in HANDBOOK {
         let metric = profile.metric(id).unwrap();
-        let texts = (metric.thresholds.target_text(metric.unit), metric.thresholds.alert_text(metric.unit));
+        let texts = (
+            metric.thresholds.target_text(metric.unit),
+            metric.thresholds.alert_text(metric.unit),
+        );
         assert_eq!(texts, (target.to_owned(), alert.to_owned()), "{id}");
         assert_eq!(metric.kind, kind, "{id}");
-        let direction = if id == "redis_hit_rate" { Direction::HigherIsBetter } else { Direction::LowerIsBetter };
+        let direction = if id == "redis_hit_rate" {
+            Direction::HigherIsBetter
+        } else {
+            Direction::LowerIsBetter
+        };
         assert_eq!(metric.thresholds.direction(), direction, "{id}");
     }
 }
@@ -47,11 +59,26 @@ fn every_shipped_metric_says_how_fresh_it_is_and_where_to_read_on() {
     let dashboards = [11159, 9628, 11835, 12708, 6417];
     for metric in profile.metrics() {
         assert!(metric.freshness.is_some(), "{}: no freshness selector", metric.id);
-        assert!(metric.rule.is_some() && metric.runbook.is_some(), "{}: no rule or no runbook", metric.id);
-        assert!(metric.grafana.is_some_and(|id| dashboards.contains(&id)), "{}: no such dashboard", metric.id);
-        assert!(!metric.query.contains("label_replace"), "{}: the mark is added when it is asked for", metric.id);
+        assert!(
+            metric.rule.is_some() && metric.runbook.is_some(),
+            "{}: no rule or no runbook",
+            metric.id
+        );
+        assert!(
+            metric.grafana.is_some_and(|id| dashboards.contains(&id)),
+            "{}: no such dashboard",
+            metric.id
+        );
+        assert!(
+            !metric.query.contains("label_replace"),
+            "{}: the mark is added when it is asked for",
+            metric.id
+        );
         if metric.id.as_str().ends_with("_per_pod") {
-            assert_eq!((metric.series_label.as_deref(), metric.unit), (Some("pod"), Unit::Percent));
+            assert_eq!(
+                (metric.series_label.as_deref(), metric.unit),
+                (Some("pod"), Unit::Percent)
+            );
         }
     }
 }
@@ -62,9 +89,20 @@ fn a_profile_of_ones_own_replaces_it() {
     let own = "[profile]\nid='own'\ntitle='Own'\n[defaults]\nstale_after_s=30\nraise_after_s=0\nclear_after_s=0\n\
         [[group]]\nid='g'\ntitle='G'\n[[metric]]\nid='m'\ntitle='M'\ngroup='g'\nkind='gauge'\nunit='count'\nquery='up'\nalert=1\ndirection='lower_is_better'\n";
     std::fs::write(&path, own).unwrap();
-    let loaded = ProfileConfig { path: Some(path.clone()) }.load();
+    let loaded = ProfileConfig {
+        path: Some(path.clone()),
+    }
+    .load();
     std::fs::remove_file(&path).unwrap();
     assert_eq!(loaded.unwrap().title(), "Own");
-    let missing = ProfileConfig { path: Some(path.clone()) }.load().unwrap_err().to_string();
-    assert!(missing.contains(&path.display().to_string()) && missing.contains("profile.path"), "{missing}");
+    let missing = ProfileConfig {
+        path: Some(path.clone()),
+    }
+    .load()
+    .unwrap_err()
+    .to_string();
+    assert!(
+        missing.contains(&path.display().to_string()) && missing.contains("profile.path"),
+        "{missing}"
+    );
 }

@@ -1,5 +1,10 @@
-//! The Prometheus client and the reader of metrics: on a real Prometheus for what it does, on a lying one for what none
-//! does on command.
+//! The Prometheus client and the reader of metrics: on a real Prometheus for what it does, on a lying one for
+//! what none does on command.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what can't go on fails the test"
+)]
 
 #[path = "support/exporter.rs"]
 mod exporter;
@@ -17,10 +22,7 @@ use std::{sync::Arc, time::Duration};
 
 use exporter::Exporter;
 use quarterdeck::{
-    clients::{
-        PollResult, PrometheusClient,
-        prometheus::Sample,
-    },
+    clients::{PollResult, PrometheusClient, prometheus::Sample},
     config::{http_source::HttpSourceConfig, profile},
 };
 use quarterdeck_domain::health::{MetricId, Profile, Reading, UnknownReason};
@@ -34,10 +36,15 @@ async fn prometheus_on(exporter: &Exporter, rules: &str) -> Prometheus {
     if !rules.is_empty() {
         std::fs::create_dir_all(&directory).unwrap();
         std::fs::write(directory.join("rules.yml"), rules).unwrap();
-        config.push_str(&format!("rule_files: ['{}']\n", directory.join("rules.yml").display()));
+        config.push_str(&format!(
+            "rule_files: ['{}']\n",
+            directory.join("rules.yml").display()
+        ));
     }
     // Blocks until it answers, and the exporter must be able to answer meanwhile.
-    let prometheus = tokio::task::spawn_blocking(move || Prometheus::start(&config).unwrap()).await.unwrap();
+    let prometheus = tokio::task::spawn_blocking(move || Prometheus::start(&config).unwrap())
+        .await
+        .unwrap();
     if !rules.is_empty() {
         std::fs::remove_dir_all(directory).unwrap();
     }
@@ -58,7 +65,10 @@ async fn until(client: &PrometheusClient, query: &str, wished: impl Fn(&[Sample]
         let answer = client.instant(query, None).await;
         match answer {
             Ok(samples) if wished(&samples) => return samples,
-            other => assert!(begin.elapsed() < Duration::from_secs(60), "{query}: not in 60 s: {other:?}"),
+            other => assert!(
+                begin.elapsed() < Duration::from_secs(60),
+                "{query}: not in 60 s: {other:?}"
+            ),
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -52,31 +52,48 @@ async fn one_request_reads_all_and_a_broken_query_harms_only_itself() {
         let members = &poll.readings[&MetricId::new("per_pod").unwrap()].members;
         assert_eq!(*members, [("a".to_owned(), 10.0), ("b".to_owned(), 95.0)]);
         assert_eq!(missing(poll, "broken"), UnknownReason::QueryRefused);
-        assert!(poll.refused[&broken].contains("parse error"), "{:?}", poll.refused);
+        assert!(
+            poll.refused[&broken].contains("parse error"),
+            "{:?}",
+            poll.refused
+        );
         assert_eq!(missing(poll, "absent"), UnknownReason::NoData);
         assert_eq!(missing(poll, "made_up"), UnknownReason::NoData);
         assert_eq!(missing(poll, "ratio"), UnknownReason::NotANumber);
         // A value that is there, but old, is stale; a pod that is old beside a fresh one is gone.
         let spec = profile.metric("old").unwrap();
         let judged = assess(&reading(poll, "old"), spec, SystemClock.now());
-        assert!(matches!(judged, Assessment::Unknown { reason: UnknownReason::Stale { age_s } } if age_s >= 119), "{judged:?}");
+        assert!(
+            matches!(judged, Assessment::Unknown { reason: UnknownReason::Stale { age_s } } if age_s >= 119),
+            "{judged:?}"
+        );
         assert_eq!(value(poll, "used"), 20.0);
     }
     // The culprit stays out, and is tried again after a minute.
     assert_eq!(reader.read_all(&client, now).await.requests, 1);
     let later = reader.read_all(&client, now + Duration::from_secs(61)).await;
-    assert_eq!((later.requests, missing(&later, "broken")), (2, UnknownReason::QueryRefused));
+    assert_eq!(
+        (later.requests, missing(&later, "broken")),
+        (2, UnknownReason::QueryRefused)
+    );
 
     // What is no longer exported is gone at the next scrape.
     exporter.set("load{pod=\"a\"} 10\n");
     until(&client, "load", |samples| samples.len() == 1).await;
     let smaller = reader.read_all(&client, now).await;
-    assert_eq!((value(&smaller, "total"), value(&smaller, "per_pod")), (10.0, 10.0));
+    assert_eq!(
+        (value(&smaller, "total"), value(&smaller, "per_pod")),
+        (10.0, 10.0)
+    );
     assert_eq!(missing(&smaller, "ratio"), UnknownReason::NoData);
 
     prometheus.kill();
     let down = reader.read_all(&client, now).await;
-    assert!(matches!(down.failure, Some(SourceError::Unreachable { .. })), "{:?}", down.failure);
+    assert!(
+        matches!(down.failure, Some(SourceError::Unreachable { .. })),
+        "{:?}",
+        down.failure
+    );
     assert_eq!(missing(&down, "total"), UnknownReason::SourceDown);
     assert_eq!(missing(&down, "undated"), UnknownReason::SourceDown);
 }

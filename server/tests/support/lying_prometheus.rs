@@ -1,5 +1,5 @@
-//! A Prometheus that lies, breaks and stalls on command: what a real one does only by accident. Tests of what a real one does
-//! use a real one.
+//! A Prometheus that lies, breaks and stalls on command: what a real one does only by accident. Tests of what
+//! a real one does use a real one.
 //!
 //! Include it with `#[path = "support/lying_prometheus.rs"] mod lying_prometheus;`.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
@@ -86,7 +86,11 @@ impl LyingPrometheus {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let serving = Mutex::new(Some(serve(listener, Arc::clone(&inner))));
-        Self { address, inner, serving }
+        Self {
+            address,
+            inner,
+            serving,
+        }
     }
 
     /// `http://127.0.0.1:PORT` without a slash at its end. Any path prefix after it works too.
@@ -146,7 +150,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A runtime of its own: ending that breaks connections, too, as the death of a process would.
 fn serve(listener: TcpListener, inner: Arc<Inner>) -> Runtime {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
     listener.set_nonblocking(true).unwrap();
     runtime.spawn(async move {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -190,7 +198,9 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     if path.ends_with("/api/v1/query_range") {
         return success(json!({"resultType": "matrix", "result": []}));
     }
-    let form: BTreeMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    let form: BTreeMap<String, String> = url::form_urlencoded::parse(body.as_bytes())
+        .into_owned()
+        .collect();
     query(&inner, &mood, form.get("query").map_or("", String::as_str))
 }
 
@@ -237,7 +247,10 @@ fn query(inner: &Inner, mood: &Mood, query: &str) -> Response {
 fn marked(query: &str, label: &str) -> Vec<String> {
     let mark = format!("\"{label}\", \"");
     let pieces = query.split(mark.as_str()).skip(1);
-    pieces.filter_map(|rest| rest.split('"').next()).map(ToOwned::to_owned).collect()
+    pieces
+        .filter_map(|rest| rest.split('"').next())
+        .map(ToOwned::to_owned)
+        .collect()
 }
 
 fn success(data: Value) -> Response {
