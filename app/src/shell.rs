@@ -1,7 +1,7 @@
 //! The document around every page.
 
 use leptos::prelude::*;
-use leptos_meta::{HashedStylesheet, MetaTags};
+use leptos_meta::MetaTags;
 
 use crate::{
     ports::{RequestContext, Theme},
@@ -13,9 +13,9 @@ use crate::{
 /// Needs [`RequestContext`] (and for the pages [`crate::ports::ConsoleHandle`]) in the context; scripts carry the
 /// nonce that `leptos_axum` provides there.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
-    let theme = use_context::<RequestContext>()
-        .map(|r| r.theme)
-        .unwrap_or_default();
+    let request = use_context::<RequestContext>();
+    let theme = request.as_ref().map(|r| r.theme).unwrap_or_default();
+    let stylesheet = request.map(|r| r.stylesheet);
     let color_scheme = match theme {
         Theme::System => "dark light",
         Theme::Dark => "dark",
@@ -30,7 +30,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="color-scheme" content=color_scheme />
                 <meta name="robots" content="noindex" />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
-                <HashedStylesheet options=options.clone() />
+                {stylesheet.map(|href| view! { <link rel="stylesheet" href=href /> })}
                 <HydrationScripts options islands=true />
                 <MetaTags />
             </head>

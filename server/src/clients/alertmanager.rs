@@ -32,7 +32,9 @@ impl AlertmanagerClient {
     /// # Errors
     /// [`HttpSourceSetupError`] for headers or certificates that cannot be used.
     pub fn new(config: &HttpSourceConfig) -> Result<Self, HttpSourceSetupError> {
-        Ok(Self { source: HttpSource::new(config)? })
+        Ok(Self {
+            source: HttpSource::new(config)?,
+        })
     }
 
     /// All alerts that it holds.
@@ -53,13 +55,18 @@ impl AlertmanagerClient {
     /// [`SourceError`], also when it answers that it is not.
     pub async fn ready(&self) -> Result<(), SourceError> {
         let answer = self.source.get("/-/ready", &[]).await?;
-        if answer.status.is_success() { Ok(()) } else { Err(answer.into_status_error()) }
+        if answer.status.is_success() {
+            Ok(())
+        } else {
+            Err(answer.into_status_error())
+        }
     }
 }
 
 fn decode(body: &[u8]) -> Result<Vec<AlertmanagerAlert>, SourceError> {
-    let raw: Vec<RawAlert> =
-        serde_json::from_slice(body).map_err(|error| SourceError::Malformed { message: error.to_string() })?;
+    let raw: Vec<RawAlert> = serde_json::from_slice(body).map_err(|error| SourceError::Malformed {
+        message: error.to_string(),
+    })?;
     Ok(raw.into_iter().map(RawAlert::into_alert).collect())
 }
 
@@ -80,7 +87,8 @@ struct RawStatus {
 }
 
 impl RawAlert {
-    /// By the lists and not by `state`: `suppressed` does not say by what, and muted times are suppressed too, but fire.
+    /// By the lists and not by `state`: `suppressed` does not say by what, and muted times are suppressed
+    /// too, but fire.
     fn into_alert(self) -> AlertmanagerAlert {
         let state = if !self.status.silenced_by.is_empty() {
             AlertState::Silenced
@@ -89,7 +97,10 @@ impl RawAlert {
         } else {
             AlertState::Firing
         };
-        AlertmanagerAlert { labels: self.labels, state }
+        AlertmanagerAlert {
+            labels: self.labels,
+            state,
+        }
     }
 }
 
@@ -107,8 +118,15 @@ mod tests {
                 "status": {"state": "suppressed", "silencedBy": silenced, "inhibitedBy": inhibited}})
         };
         let body = json!([alert(&[], &[]), alert(&["s"], &["i"]), alert(&[], &["i"])]).to_string();
-        let states: Vec<_> = decode(body.as_bytes()).unwrap().into_iter().map(|a| a.state).collect();
-        assert_eq!(states, [AlertState::Firing, AlertState::Silenced, AlertState::Inhibited]);
+        let states: Vec<_> = decode(body.as_bytes())
+            .unwrap()
+            .into_iter()
+            .map(|a| a.state)
+            .collect();
+        assert_eq!(
+            states,
+            [AlertState::Firing, AlertState::Silenced, AlertState::Inhibited]
+        );
         assert!(matches!(decode(b"{}"), Err(SourceError::Malformed { .. })));
     }
 

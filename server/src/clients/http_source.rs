@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::{Url, form_urlencoded};
 
 use super::install_tls_provider;
-use crate::config::http_source::HttpSourceConfig;
+use crate::{config::http_source::HttpSourceConfig, telemetry::trace};
 
 /// Why a source gave no answer that can be used. No text holds an address or a credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -177,9 +177,16 @@ impl HttpSource {
 
     /// `POST path` with a form in the body, where a query of any length fits.
     pub async fn post_form(&self, path: &str, form: &[(&str, &str)]) -> Result<Answer, SourceError> {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
         let request = self.client.post(self.address(path));
-        self.send(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)).await
+        self.send(
+            request
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(body),
+        )
+        .await
     }
 
     fn address(&self, path: &str) -> Url {
@@ -195,18 +202,27 @@ impl HttpSource {
             Credential::BearerFile(path) => {
                 let token = tokio::fs::read_to_string(path)
                     .await
-                    .map_err(|error| SourceError::Token { reason: error.to_string() })?;
-                let value = bearer(token.trim())
-                    .map_err(|_| SourceError::Token { reason: "it holds no token on one line".to_owned() })?;
+                    .map_err(|error| SourceError::Token {
+                        reason: error.to_string(),
+                    })?;
+                let value = bearer(token.trim()).map_err(|_| SourceError::Token {
+                    reason: "it holds no token on one line".to_owned(),
+                })?;
                 request.header(AUTHORIZATION, value)
             }
+        };
+        let request = match trace::current() {
+            Some(context) => request.header("traceparent", context.traceparent()),
+            None => request,
         };
         let mut response = request.send().await.map_err(|error| self.failure(error))?;
         let status = response.status();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(error))? {
             if body.len() + chunk.len() > self.max_response_bytes {
-                return Err(SourceError::TooLarge { limit: self.max_response_bytes });
+                return Err(SourceError::TooLarge {
+                    limit: self.max_response_bytes,
+                });
             }
             body.extend_from_slice(&chunk);
         }
@@ -232,14 +248,21 @@ impl HttpSource {
 impl Answer {
     /// An answer that is not the one hoped for, with the beginning of its text.
     pub fn into_status_error(self) -> SourceError {
-        SourceError::HttpStatus { status: self.status.as_u16(), message: excerpt(&self.body) }
+        SourceError::HttpStatus {
+            status: self.status.as_u16(),
+            message: excerpt(&self.body),
+        }
     }
 }
 
 /// The first line or so of a body, printable.
 pub(super) fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body.get(..400).unwrap_or(body));
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    let text: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(200)
+        .collect();
     match text.trim() {
         "" => "(no text)".to_owned(),
         text => text.to_owned(),
@@ -247,8 +270,9 @@ pub(super) fn excerpt(body: &[u8]) -> String {
 }
 
 fn header_value(name: &str, value: &str) -> Result<HeaderValue, HttpSourceSetupError> {
-    let mut header =
-        HeaderValue::from_str(value).map_err(|_| HttpSourceSetupError::Header { name: name.to_owned() })?;
+    let mut header = HeaderValue::from_str(value).map_err(|_| HttpSourceSetupError::Header {
+        name: name.to_owned(),
+    })?;
     header.set_sensitive(true);
     Ok(header)
 }
@@ -256,7 +280,9 @@ fn header_value(name: &str, value: &str) -> Result<HeaderValue, HttpSourceSetupE
 fn bearer(token: &str) -> Result<HeaderValue, HttpSourceSetupError> {
     let value = SecretString::from(format!("Bearer {token}"));
     if token.is_empty() {
-        return Err(HttpSourceSetupError::Header { name: AUTHORIZATION.to_string() });
+        return Err(HttpSourceSetupError::Header {
+            name: AUTHORIZATION.to_string(),
+        });
     }
     header_value(AUTHORIZATION.as_str(), value.expose_secret())
 }
@@ -268,7 +294,9 @@ fn credential(config: &HttpSourceConfig) -> Result<Credential, HttpSourceSetupEr
     if let Some(path) = &config.bearer_token_file {
         return Ok(Credential::BearerFile(path.clone()));
     }
-    let Some(basic) = &config.basic_auth else { return Ok(Credential::None) };
+    let Some(basic) = &config.basic_auth else {
+        return Ok(Credential::None);
+    };
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     let pair = SecretString::from(format!("{}:{}", basic.username, basic.password.expose_secret()));
     let value = SecretString::from(format!("Basic {}", STANDARD.encode(pair.expose_secret())));
@@ -276,7 +304,10 @@ fn credential(config: &HttpSourceConfig) -> Result<Credential, HttpSourceSetupEr
 }
 
 fn authorities(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, HttpSourceSetupError> {
-    let wrong = |reason: String| HttpSourceSetupError::CaFile { path: path.to_owned(), reason };
+    let wrong = |reason: String| HttpSourceSetupError::CaFile {
+        path: path.to_owned(),
+        reason,
+    };
     let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
     let certificates =
         reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
@@ -309,7 +340,9 @@ mod tests {
         config.bearer_token = Some("hunter2".to_owned().into());
         config.headers.insert("X-Key".into(), "hunter2".to_owned().into());
         let source = HttpSource::new(&config).unwrap();
-        let Credential::Header(value) = &source.credential else { panic!("no header") };
+        let Credential::Header(value) = &source.credential else {
+            panic!("no header")
+        };
         assert_eq!(value.to_str().unwrap(), "Bearer hunter2");
         assert!(!format!("{source:?}").contains("hunter2"));
     }
@@ -318,10 +351,20 @@ mod tests {
     fn settings_that_cannot_work_are_named() {
         let mut config = HttpSourceConfig::at("http://h".parse().unwrap());
         config.tenant = Some("two\nlines".into());
-        assert!(HttpSource::new(&config).unwrap_err().to_string().contains("X-Scope-OrgID"));
+        assert!(
+            HttpSource::new(&config)
+                .unwrap_err()
+                .to_string()
+                .contains("X-Scope-OrgID")
+        );
         let mut config = HttpSourceConfig::at("https://h".parse().unwrap());
         config.tls_ca_file = Some("/nonexistent/ca.pem".into());
-        assert!(HttpSource::new(&config).unwrap_err().to_string().contains("/nonexistent/ca.pem"));
+        assert!(
+            HttpSource::new(&config)
+                .unwrap_err()
+                .to_string()
+                .contains("/nonexistent/ca.pem")
+        );
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub struct PollResult {
     pub readings: BTreeMap<MetricId, MetricReading>,
     /// What the engine said about the queries that it refuses.
     pub refused: BTreeMap<MetricId, String>,
-    /// Why some or all metrics could not be read: the engine is down, slow or confused. A refused query is not such a failure.
+    /// Why some or all metrics could not be read: the engine is down, slow or confused. A refused query is
+    /// not such a failure.
     pub failure: Option<SourceError>,
     /// How many requests it took.
     pub requests: u32,
@@ -47,15 +48,18 @@ pub struct MetricReading {
 
 impl MetricReading {
     const fn missing(reason: UnknownReason) -> Self {
-        Self { reading: Reading::Missing(reason), members: Vec::new() }
+        Self {
+            reading: Reading::Missing(reason),
+            members: Vec::new(),
+        }
     }
 }
 
 /// Reads the metrics of one profile, poll after poll.
 ///
-/// All are asked for in one query. If the engine refuses that, each metric is asked for by itself, and those that are
-/// refused again are kept out of the common query and tried again every minute: a broken query makes its own
-/// metric unknown, costs one request a minute, and nothing else.
+/// All are asked for in one query. If the engine refuses that, each metric is asked for by itself, and those
+/// that are refused again are kept out of the common query and tried again every minute: a broken query makes
+/// its own metric unknown, costs one request a minute, and nothing else.
 #[derive(Debug)]
 pub struct MetricsReader {
     profile: Arc<Profile>,
@@ -76,20 +80,31 @@ impl MetricsReader {
     /// A reader of this profile that knows nothing yet.
     #[must_use]
     pub const fn new(profile: Arc<Profile>) -> Self {
-        Self { profile, max_query_bytes: MAX_QUERY_BYTES, refused: BTreeMap::new() }
+        Self {
+            profile,
+            max_query_bytes: MAX_QUERY_BYTES,
+            refused: BTreeMap::new(),
+        }
     }
 
-    /// Asks for every metric. `now` only times the retries of refused queries: values and their ages are the engine's.
+    /// Asks for every metric. `now` only times the retries of refused queries: values and their ages are the
+    /// engine's.
     ///
     /// Never fails: what could not be read is `Missing`, with its reason.
     pub async fn read_all(&mut self, client: &PrometheusClient, now: OffsetDateTime) -> PollResult {
         let profile = Arc::clone(&self.profile);
         let mut poll = Poll::new(&profile);
 
-        let sound = profile.metrics().iter().filter(|m| !self.refused.contains_key(&m.id));
+        let sound = profile
+            .metrics()
+            .iter()
+            .filter(|m| !self.refused.contains_key(&m.id));
         let together = promql::unions(sound, self.max_query_bytes);
-        let due: Vec<&MetricSpec> =
-            profile.metrics().iter().filter(|m| self.refused.get(&m.id).is_some_and(|r| r.retry_at <= now)).collect();
+        let due: Vec<&MetricSpec> = profile
+            .metrics()
+            .iter()
+            .filter(|m| self.refused.get(&m.id).is_some_and(|r| r.retry_at <= now))
+            .collect();
         let (unions, retried) = tokio::join!(
             join_all(together.into_iter().map(|union| ask(client, union))),
             ask_singly(client, due),
@@ -101,7 +116,10 @@ impl MetricsReader {
             match answer {
                 Ok(samples) => poll.take(&union, samples),
                 Err(SourceError::BadQuery { message }) => {
-                    tracing::warn!(message, "the common query was refused: asking for each metric by itself");
+                    tracing::warn!(
+                        message,
+                        "the common query was refused: asking for each metric by itself"
+                    );
                     self.find_culprits(&mut poll, client, &union, now).await;
                 }
                 Err(failure) => poll.fail(&union, failure),
@@ -135,7 +153,11 @@ impl MetricsReader {
         now: OffsetDateTime,
     ) {
         let profile = Arc::clone(&self.profile);
-        let suspects = union.metrics.iter().filter_map(|id| profile.metric(id.as_str())).collect();
+        let suspects = union
+            .metrics
+            .iter()
+            .filter_map(|id| profile.metric(id.as_str()))
+            .collect();
         let mut refusals = Vec::new();
         let mut answered = false;
         for (single, answer) in ask_singly(client, suspects).await {
@@ -155,7 +177,8 @@ impl MetricsReader {
         }
         for (single, message) in refusals {
             poll.refuse(&single, &message);
-            // An engine that refuses everything is in a state of its own, which may pass before the minute is over.
+            // An engine that refuses everything is in a state of its own, which may pass before the minute is
+            // over.
             if answered {
                 self.remember(&single, &message, now);
             }
@@ -164,11 +187,17 @@ impl MetricsReader {
 
     fn remember(&mut self, union: &Union, message: &str, now: OffsetDateTime) {
         for id in &union.metrics {
-            let known = self.refused.get(id).is_some_and(|refusal| refusal.message == message);
+            let known = self
+                .refused
+                .get(id)
+                .is_some_and(|refusal| refusal.message == message);
             if !known {
                 tracing::warn!(metric = %id, message, "the query of this metric is refused; mend it in the profile");
             }
-            let refusal = Refusal { message: message.to_owned(), retry_at: now + RETRY_REFUSED };
+            let refusal = Refusal {
+                message: message.to_owned(),
+                retry_at: now + RETRY_REFUSED,
+            };
             self.refused.insert(id.clone(), refusal);
         }
     }
@@ -180,10 +209,19 @@ async fn ask(client: &PrometheusClient, union: Union) -> Outcome {
 }
 
 async fn ask_singly(client: &PrometheusClient, metrics: Vec<&MetricSpec>) -> Vec<Outcome> {
-    let requests = metrics
-        .into_iter()
-        .map(|spec| ask(client, Union { query: promql::terms(spec), metrics: vec![spec.id.clone()] }));
-    stream::iter(requests.collect::<Vec<_>>()).buffered(SINGLES_AT_ONCE).collect().await
+    let requests = metrics.into_iter().map(|spec| {
+        ask(
+            client,
+            Union {
+                query: promql::terms(spec),
+                metrics: vec![spec.id.clone()],
+            },
+        )
+    });
+    stream::iter(requests.collect::<Vec<_>>())
+        .buffered(SINGLES_AT_ONCE)
+        .collect()
+        .await
 }
 
 /// A poll in the making.
@@ -197,31 +235,48 @@ struct Poll<'a> {
 
 impl<'a> Poll<'a> {
     const fn new(profile: &'a Profile) -> Self {
-        Self { profile, readings: BTreeMap::new(), refused: BTreeMap::new(), failure: None, requests: 0 }
+        Self {
+            profile,
+            readings: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            failure: None,
+            requests: 0,
+        }
     }
 
     /// Readings of all metrics that the request asked for; one without a sample has no data.
     fn take(&mut self, union: &Union, samples: Vec<Sample>) {
         let asked: BTreeSet<&str> = union.metrics.iter().map(MetricId::as_str).collect();
-        let find = |id: &str| if asked.contains(id) { self.profile.metric(id) } else { None };
+        let find = |id: &str| {
+            if asked.contains(id) {
+                self.profile.metric(id)
+            } else {
+                None
+            }
+        };
         let mut answered = promql::sort_out(samples, find);
         for id in &union.metrics {
-            let Some(spec) = self.profile.metric(id.as_str()) else { continue };
+            let Some(spec) = self.profile.metric(id.as_str()) else {
+                continue;
+            };
             let (reading, members) = promql::reading(spec, answered.remove(id).unwrap_or_default());
-            self.readings.insert(id.clone(), MetricReading { reading, members });
+            self.readings
+                .insert(id.clone(), MetricReading { reading, members });
         }
     }
 
     fn fail(&mut self, union: &Union, failure: SourceError) {
         for id in &union.metrics {
-            self.readings.insert(id.clone(), MetricReading::missing(UnknownReason::SourceDown));
+            self.readings
+                .insert(id.clone(), MetricReading::missing(UnknownReason::SourceDown));
         }
         self.failure.get_or_insert(failure);
     }
 
     fn refuse(&mut self, union: &Union, message: &str) {
         for id in &union.metrics {
-            self.readings.insert(id.clone(), MetricReading::missing(UnknownReason::QueryRefused));
+            self.readings
+                .insert(id.clone(), MetricReading::missing(UnknownReason::QueryRefused));
             self.refused.insert(id.clone(), message.to_owned());
         }
     }
@@ -229,7 +284,9 @@ impl<'a> Poll<'a> {
     /// Adds those that were not asked for this time because they are known to be refused.
     fn finish(mut self, remembered: &BTreeMap<MetricId, Refusal>) -> PollResult {
         for (id, refusal) in remembered {
-            self.readings.entry(id.clone()).or_insert(MetricReading::missing(UnknownReason::QueryRefused));
+            self.readings
+                .entry(id.clone())
+                .or_insert(MetricReading::missing(UnknownReason::QueryRefused));
             self.refused.insert(id.clone(), refusal.message.clone());
         }
         PollResult {

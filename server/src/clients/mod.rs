@@ -1,5 +1,5 @@
-//! What the console asks: each source has a client of its own. They decide nothing; they ask, bound what they wait for and read, and
-//! say what went wrong in words that hold no secret.
+//! What the console asks: each source has a client of its own. They decide nothing; they ask, bound what they
+//! wait for and read, and say what went wrong in words that hold no secret.
 
 pub mod alertmanager;
 pub mod alerts;

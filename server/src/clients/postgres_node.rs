@@ -1,9 +1,10 @@
 //! Asks a node of the watched PostgreSQL cluster what it is: primary or standby, and how far.
 //!
-//! The SQL stands here and not in `db`, which is the console's own database: these servers belong to someone else, and the
-//! console only looks. Each node is asked through one connection, made when it is needed and kept while it works.
+//! The SQL stands here and not in `db`, which is the console's own database: these servers belong to someone
+//! else, and the console only looks. Each node is asked through one connection, made when it is needed and
+//! kept while it works.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection, PgConnection, Row,
@@ -75,7 +76,6 @@ pub enum NodeError {
 }
 
 /// One watched node.
-#[derive(Debug)]
 pub struct PostgresNode {
     name: String,
     options: PgConnectOptions,
@@ -83,7 +83,8 @@ pub struct PostgresNode {
     connection: Mutex<Option<PgConnection>>,
 }
 
-/// One row, whatever the node is. Functions that only one kind of node may call stand in branches that are not evaluated on the other.
+/// One row, whatever the node is. Functions that only one kind of node may call stand in branches that are
+/// not evaluated on the other.
 const FACTS: &str = "
 SELECT pg_is_in_recovery() AS in_recovery,
        pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS may_see,
@@ -105,6 +106,16 @@ const SYSTEM_IDENTIFIER: &str = "SELECT system_identifier FROM pg_control_system
 /// SQLSTATE insufficient_privilege.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
+/// Without the address: the driver's options print their password.
+impl fmt::Debug for PostgresNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresNode")
+            .field("name", &self.name)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
 impl PostgresNode {
     /// Prepares to ask; no connection is made yet.
     ///
@@ -120,7 +131,12 @@ impl PostgresNode {
                 ("default_transaction_read_only", "on".to_owned()),
             ])
             .disable_statement_logging();
-        Ok(Self { name: config.name.clone(), options, timeout, connection: Mutex::new(None) })
+        Ok(Self {
+            name: config.name.clone(),
+            options,
+            timeout,
+            connection: Mutex::new(None),
+        })
     }
 
     /// Its name in the configuration.
@@ -129,27 +145,34 @@ impl PostgresNode {
         &self.name
     }
 
-    /// Asks what it is. Takes at most twice the time limit: once for a connection, once for the answer.
+    /// Asks what it is. A kept connection that turns out to be broken, as after a restart of the server, is
+    /// replaced at once. Each step has the time limit: to ask on the kept connection, to connect, and to ask.
     ///
     /// # Errors
-    /// [`NodeError`]; the connection is then made anew next time.
+    /// [`NodeError`].
     pub async fn ask(&self) -> Result<NodeFacts, NodeError> {
         let mut kept = self.connection.lock().await;
-        // Taken out: if this future is dropped half-way, a connection with an answer under way is not used again.
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
-            None => self.within(self.options.connect()).await?,
-        };
-        match self.within(facts(&mut connection)).await {
-            Ok(facts) => {
-                *kept = Some(connection);
-                facts.ok_or_permission()
-            }
-            Err(error) => {
-                drop(connection);
-                Err(error)
+        // Taken out: if this future is dropped half-way, a connection with an answer under way is not used
+        // again.
+        if let Some(mut connection) = kept.take() {
+            match self.within(facts(&mut connection)).await {
+                Ok(report) => {
+                    *kept = Some(connection);
+                    return report.ok_or_permission();
+                }
+                // A server that is frozen would be so on a new connection, too.
+                Err(error @ NodeError::Timeout { .. }) => return Err(error),
+                Err(
+                    NodeError::Unreachable { .. }
+                    | NodeError::Refused { .. }
+                    | NodeError::NotPermitted { .. },
+                ) => {}
             }
         }
+        let mut connection = self.within(self.options.connect()).await?;
+        let report = self.within(facts(&mut connection)).await?;
+        *kept = Some(connection);
+        report.ok_or_permission()
     }
 
     /// The node's clock, Unix ms, and its major version.
@@ -181,9 +204,14 @@ struct Report {
 }
 
 impl Report {
-    /// To a role without `pg_monitor` PostgreSQL shows rows without their content: no standby would seem to stream.
+    /// To a role without `pg_monitor` PostgreSQL shows rows without their content: no standby would seem to
+    /// stream.
     fn ok_or_permission(self) -> Result<NodeFacts, NodeError> {
-        if self.may_see { Ok(self.facts) } else { Err(NodeError::NotPermitted { role: self.role }) }
+        if self.may_see {
+            Ok(self.facts)
+        } else {
+            Err(NodeError::NotPermitted { role: self.role })
+        }
     }
 }
 
@@ -211,21 +239,42 @@ fn read(row: &PgRow, system_identifier: Option<i64>) -> Result<Report, sqlx::Err
             streaming_standbys: u32::try_from(standbys).unwrap_or(u32::MAX),
         }
     };
-    let facts = NodeFacts { system_identifier, timeline: row.try_get("timeline")?, part };
-    Ok(Report { may_see: row.try_get("may_see")?, role: row.try_get("role")?, facts })
+    let facts = NodeFacts {
+        system_identifier,
+        timeline: row.try_get("timeline")?,
+        part,
+    };
+    Ok(Report {
+        may_see: row.try_get("may_see")?,
+        role: row.try_get("role")?,
+        facts,
+    })
 }
 
 fn is_permission(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|e| e.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE))
+    error
+        .as_database_error()
+        .is_some_and(|e| e.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE))
 }
 
-/// What the driver says, in words that hold no address and no password: only what the server or the operating system said.
+/// What the driver says, in words that hold no address and no password: only what the server or the operating
+/// system said.
 fn from_sqlx(error: sqlx::Error) -> NodeError {
     match error {
-        sqlx::Error::Database(error) => NodeError::Refused { reason: error.message().to_owned() },
-        sqlx::Error::Io(error) => NodeError::Unreachable { reason: error.to_string() },
-        sqlx::Error::Tls(error) => NodeError::Unreachable { reason: format!("TLS: {error}") },
-        sqlx::Error::Protocol(_) => NodeError::Unreachable { reason: "it does not speak PostgreSQL's protocol".to_owned() },
-        _ => NodeError::Unreachable { reason: "the connection failed".to_owned() },
+        sqlx::Error::Database(error) => NodeError::Refused {
+            reason: error.message().to_owned(),
+        },
+        sqlx::Error::Io(error) => NodeError::Unreachable {
+            reason: error.to_string(),
+        },
+        sqlx::Error::Tls(error) => NodeError::Unreachable {
+            reason: format!("TLS: {error}"),
+        },
+        sqlx::Error::Protocol(_) => NodeError::Unreachable {
+            reason: "it does not speak PostgreSQL's protocol".to_owned(),
+        },
+        _ => NodeError::Unreachable {
+            reason: "the connection failed".to_owned(),
+        },
     }
 }

@@ -92,11 +92,14 @@ impl PrometheusClient {
     pub fn new(config: &HttpSourceConfig) -> Result<Self, HttpSourceSetupError> {
         let source = HttpSource::new(config)?;
         let engine_timeout = format!("{}ms", (source.timeout().as_millis() * 9 / 10).max(1));
-        Ok(Self { source, engine_timeout })
+        Ok(Self {
+            source,
+            engine_timeout,
+        })
     }
 
-    /// Evaluates `query` at `time`, or now by the engine's own clock: that is what polls ask for, so that a console whose
-    /// clock runs ahead does not ask for a future without samples.
+    /// Evaluates `query` at `time`, or now by the engine's own clock: that is what polls ask for, so that a
+    /// console whose clock runs ahead does not ask for a future without samples.
     ///
     /// # Errors
     /// [`SourceError`]; [`SourceError::BadQuery`] when the engine refuses the query itself.
@@ -176,8 +179,12 @@ impl PrometheusClient {
     /// As [`Self::instant`].
     pub async fn clock(&self) -> Result<OffsetDateTime, SourceError> {
         let samples = self.instant("time()", None).await?;
-        let value = samples.first().and_then(|sample| prometheus_answer::instant_of(sample.value));
-        value.ok_or_else(|| SourceError::Malformed { message: "time() is not a time".to_owned() })
+        let value = samples
+            .first()
+            .and_then(|sample| prometheus_answer::instant_of(sample.value));
+        value.ok_or_else(|| SourceError::Malformed {
+            message: "time() is not a time".to_owned(),
+        })
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, SourceError> {
@@ -278,7 +285,10 @@ mod tests {
 
     #[test]
     fn times_are_written_to_the_millisecond() {
-        assert_eq!(seconds_text(datetime!(2026-01-02 03:04:05.678901 UTC)), "1767323045.678");
+        assert_eq!(
+            seconds_text(datetime!(2026-01-02 03:04:05.678901 UTC)),
+            "1767323045.678"
+        );
         assert_eq!(seconds_text(datetime!(1969-12-31 23:59:59.5 UTC)), "-0.500");
     }
 }

@@ -32,16 +32,24 @@ const fn none<T>() -> Option<T> {
     None
 }
 
-/// Takes the payload out of an answer. Statuses 400 and 422 are refusals of the query if the engine says so itself, and not a proxy
-/// before it.
+/// Takes the payload out of an answer. Statuses 400 and 422 are refusals of the query if the engine says so
+/// itself, and not a proxy before it.
 pub(super) fn unwrap<T: DeserializeOwned>(status: u16, body: &[u8]) -> Result<T, SourceError> {
     let refused = matches!(status, 400 | 422);
     if !refused && !(200..300).contains(&status) {
-        return Err(SourceError::HttpStatus { status, message: engine_error(body) });
+        return Err(SourceError::HttpStatus {
+            status,
+            message: engine_error(body),
+        });
     }
     let envelope: Envelope<T> = match serde_json::from_slice(body) {
         Ok(envelope) => envelope,
-        Err(_) if refused => return Err(SourceError::HttpStatus { status, message: excerpt(body) }),
+        Err(_) if refused => {
+            return Err(SourceError::HttpStatus {
+                status,
+                message: excerpt(body),
+            });
+        }
         Err(error) => return Err(malformed(error)),
     };
     for warning in &envelope.warnings {
@@ -58,8 +66,13 @@ pub(super) fn unwrap<T: DeserializeOwned>(status: u16, body: &[u8]) -> Result<T,
                 Some(_) | None => Err(SourceError::BadQuery { message }),
             }
         }
-        ("success", None) => Err(SourceError::Malformed { message: "it has no data".to_owned() }),
-        (_, _) => Err(SourceError::HttpStatus { status, message: excerpt(body) }),
+        ("success", None) => Err(SourceError::Malformed {
+            message: "it has no data".to_owned(),
+        }),
+        (_, _) => Err(SourceError::HttpStatus {
+            status,
+            message: excerpt(body),
+        }),
     }
 }
 
@@ -70,7 +83,9 @@ fn engine_error(body: &[u8]) -> String {
 }
 
 fn malformed(error: impl fmt::Display) -> SourceError {
-    SourceError::Malformed { message: error.to_string() }
+    SourceError::Malformed {
+        message: error.to_string(),
+    }
 }
 
 #[derive(Deserialize)]
@@ -114,16 +129,23 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
             f.write_str("a number, as text or as it is")
         }
         fn visit_str<E: de::Error>(self, text: &str) -> Result<f64, E> {
-            text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+            text.parse()
+                .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
         }
         fn visit_f64<E: de::Error>(self, value: f64) -> Result<f64, E> {
             Ok(value)
         }
-        #[expect(clippy::cast_precision_loss, reason = "a sample is a float to the engine, too")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a sample is a float to the engine, too"
+        )]
         fn visit_i64<E: de::Error>(self, value: i64) -> Result<f64, E> {
             Ok(value as f64)
         }
-        #[expect(clippy::cast_precision_loss, reason = "a sample is a float to the engine, too")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a sample is a float to the engine, too"
+        )]
         fn visit_u64<E: de::Error>(self, value: u64) -> Result<f64, E> {
             Ok(value as f64)
         }
@@ -144,7 +166,8 @@ fn unix_ms(seconds: f64) -> Option<i64> {
     (ms.is_finite() && ms.abs() < 9e15).then_some(ms as i64)
 }
 
-/// The samples of an instant query. A scalar is one sample without labels; a native histogram, which has no single value, is NaN.
+/// The samples of an instant query. A scalar is one sample without labels; a native histogram, which has no
+/// single value, is NaN.
 pub(super) fn instant(status: u16, body: &[u8]) -> Result<Vec<Sample>, SourceError> {
     let sample = |labels, seconds, value| {
         let at = instant_of(seconds).ok_or_else(|| malformed(format!("{seconds} is not a time")))?;
@@ -176,10 +199,15 @@ pub(super) fn range(status: u16, body: &[u8]) -> Result<Vec<Series>, SourceError
                         .map(|at_ms| (at_ms, value))
                         .ok_or_else(|| malformed(format!("{seconds} is not a time")))
                 });
-                Ok(Series { labels: raw.metric, points: points.collect::<Result<_, _>>()? })
+                Ok(Series {
+                    labels: raw.metric,
+                    points: points.collect::<Result<_, _>>()?,
+                })
             })
             .collect(),
-        QueryData::Vector(_) | QueryData::Scalar(_) => Err(unexpected("single samples", "a range of samples")),
+        QueryData::Vector(_) | QueryData::Scalar(_) => {
+            Err(unexpected("single samples", "a range of samples"))
+        }
         QueryData::String(_) => Err(unexpected("a text", "a range of samples")),
     }
 }
@@ -225,44 +253,78 @@ mod tests {
         let sample = instant(200, &vector("1")).unwrap().remove(0);
         assert_eq!(sample.labels.get("pod").map(String::as_str), Some("a"));
         assert_eq!(sample.at.unix_timestamp_nanos(), 1_700_000_000_123_000_000);
-        assert!(matches!(instant(200, &vector("one")), Err(SourceError::Malformed { .. })));
+        assert!(matches!(
+            instant(200, &vector("one")),
+            Err(SourceError::Malformed { .. })
+        ));
     }
 
     #[test]
     fn scalars_histograms_and_other_shapes() {
         let data = |kind: &str, result: Value| {
-            json!({"status": "success", "data": {"resultType": kind, "result": result}}).to_string().into_bytes()
+            json!({"status": "success", "data": {"resultType": kind, "result": result}})
+                .to_string()
+                .into_bytes()
         };
         let scalar = instant(200, &data("scalar", json!([1.0, "7"]))).unwrap();
         assert_eq!((scalar[0].value, scalar[0].labels.len()), (7.0, 0));
         let histogram = json!([{"metric": {}, "histogram": [1.0, {"count": "5"}]}]);
-        assert!(instant(200, &data("vector", histogram)).unwrap()[0].value.is_nan());
-        assert!(matches!(instant(200, &data("string", json!([1.0, "x"]))), Err(SourceError::Malformed { .. })));
-        assert!(matches!(instant(200, &data("matrix", json!([]))), Err(SourceError::Malformed { .. })));
+        assert!(
+            instant(200, &data("vector", histogram)).unwrap()[0]
+                .value
+                .is_nan()
+        );
+        assert!(matches!(
+            instant(200, &data("string", json!([1.0, "x"]))),
+            Err(SourceError::Malformed { .. })
+        ));
+        assert!(matches!(
+            instant(200, &data("matrix", json!([]))),
+            Err(SourceError::Malformed { .. })
+        ));
         let line = json!([{"metric": {"a": "b"}, "values": [[1.0, "2"], [2.5, "NaN"]]}]);
         let lines = range(200, &data("matrix", line)).unwrap();
         assert_eq!(lines[0].points[0], (1000, 2.0));
         assert_eq!(lines[0].points[1].0, 2500);
-        assert!(matches!(range(200, &data("vector", json!([]))), Err(SourceError::Malformed { .. })));
+        assert!(matches!(
+            range(200, &data("vector", json!([]))),
+            Err(SourceError::Malformed { .. })
+        ));
         let end_of_time = json!([{"metric": {}, "value": [1e300, "1"]}]);
-        assert!(matches!(instant(200, &data("vector", end_of_time)), Err(SourceError::Malformed { .. })));
+        assert!(matches!(
+            instant(200, &data("vector", end_of_time)),
+            Err(SourceError::Malformed { .. })
+        ));
     }
 
     #[test]
     fn refusals_are_told_from_failures() {
         let refused = json!({"status": "error", "errorType": "bad_data", "error": "parse error"}).to_string();
-        let bad = SourceError::BadQuery { message: "parse error".into() };
+        let bad = SourceError::BadQuery {
+            message: "parse error".into(),
+        };
         assert_eq!(instant(400, refused.as_bytes()), Err(bad.clone()));
         assert_eq!(instant(200, refused.as_bytes()), Err(bad));
         let slow = json!({"status": "error", "errorType": "timeout", "error": "query timed out"}).to_string();
-        let failed = |status, message: &str| Err(SourceError::HttpStatus { status, message: message.into() });
+        let failed = |status, message: &str| {
+            Err(SourceError::HttpStatus {
+                status,
+                message: message.into(),
+            })
+        };
         assert_eq!(instant(503, slow.as_bytes()), failed(503, "query timed out"));
         assert_eq!(instant(422, slow.as_bytes()), failed(422, "query timed out"));
-        assert_eq!(instant(400, b"<html>Bad Request"), failed(400, "<html>Bad Request"));
+        assert_eq!(
+            instant(400, b"<html>Bad Request"),
+            failed(400, "<html>Bad Request")
+        );
         assert_eq!(instant(502, b"bad gateway"), failed(502, "bad gateway"));
         assert_eq!(instant(302, b""), failed(302, "(no text)"));
         assert!(matches!(instant(200, b"{}"), Err(SourceError::Malformed { .. })));
-        assert!(matches!(instant(200, br#"{"status":"success"}"#), Err(SourceError::Malformed { .. })));
+        assert!(matches!(
+            instant(200, br#"{"status":"success"}"#),
+            Err(SourceError::Malformed { .. })
+        ));
     }
 
     /// Any JSON value, not too deep.

@@ -1,13 +1,15 @@
 //! Composes the few queries with which a poll asks for all metrics, and takes their answer apart again. Pure.
 //!
-//! Each metric contributes `label_replace((<query>), "quarterdeck_metric", "<id>", "", "")`, which marks its samples with its id, and
-//! the time of its newest raw sample, marked in the same way with `quarterdeck_freshness`. The terms are joined by `or`, which
-//! loses nothing, because no two terms share a label set.
+//! Each metric contributes `label_replace((<query>), "quarterdeck_metric", "<id>", "", "")`, which marks its
+//! samples with its id, and the time of its newest raw sample, marked in the same way with
+//! `quarterdeck_freshness`. The terms are joined by `or`, which loses nothing, because no two terms share a
+//! label set.
 //!
-//! **Freshness of a vector's members.** The newest sample overall would let one living pod vouch for a frozen one; the oldest would make the
-//! whole metric unknown for five minutes each time a pod goes whose series have no staleness markers (cAdvisor sends
-//! its own timestamps, and then Prometheus writes none). So each member has its own: one that is over the limit counts
-//! as gone, just as a staleness marker would have it, while any other is fresh; if all are over it, the metric is stale.
+//! **Freshness of a vector's members.** The newest sample overall would let one living pod vouch for a frozen
+//! one; the oldest would make the whole metric unknown for five minutes each time a pod goes whose series
+//! have no staleness markers (cAdvisor sends its own timestamps, and then Prometheus writes none). So each
+//! member has its own: one that is over the limit counts as gone, just as a staleness marker would have it,
+//! while any other is fresh; if all are over it, the metric is stale.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +35,8 @@ pub struct Union {
     pub metrics: Vec<MetricId>,
 }
 
-/// Joins the queries of `metrics` into as few as `max_bytes` allows. A metric that is longer by itself gets a query of its own.
+/// Joins the queries of `metrics` into as few as `max_bytes` allows. A metric that is longer by itself gets a
+/// query of its own.
 #[must_use]
 pub fn unions<'a>(metrics: impl IntoIterator<Item = &'a MetricSpec>, max_bytes: usize) -> Vec<Union> {
     let mut unions: Vec<Union> = Vec::new();
@@ -45,7 +48,10 @@ pub fn unions<'a>(metrics: impl IntoIterator<Item = &'a MetricSpec>, max_bytes: 
                 last.query.push_str(&terms);
                 last.metrics.push(spec.id.clone());
             }
-            Some(_) | None => unions.push(Union { query: terms, metrics: vec![spec.id.clone()] }),
+            Some(_) | None => unions.push(Union {
+                query: terms,
+                metrics: vec![spec.id.clone()],
+            }),
         }
     }
     unions
@@ -58,10 +64,15 @@ const OR: &str = "\nor ";
 pub fn terms(spec: &MetricSpec) -> String {
     let mark = |inner: &str, label: &str| {
         // The line ends before the bracket, so that a comment at a query's end does not swallow it.
-        format!("label_replace(({inner}\n), \"{label}\", \"{}\", \"\", \"\")", spec.id)
+        format!(
+            "label_replace(({inner}\n), \"{label}\", \"{}\", \"\", \"\")",
+            spec.id
+        )
     };
     let value = mark(&spec.query, METRIC_LABEL);
-    let Some(selector) = &spec.freshness else { return value };
+    let Some(selector) = &spec.freshness else {
+        return value;
+    };
     let newest = match &spec.series_label {
         Some(label) => format!("max by ({label}) (timestamp({selector}))"),
         None => format!("max(timestamp({selector}))"),
@@ -77,6 +88,14 @@ pub struct Answered {
     newest: BTreeMap<Option<String>, OffsetDateTime>,
 }
 
+impl Answered {
+    /// Whether the `freshness` selector found any series.
+    #[must_use]
+    pub fn has_raw_samples(&self) -> bool {
+        !self.newest.is_empty()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 struct Value {
     member: Option<String>,
@@ -84,7 +103,8 @@ struct Value {
     evaluated_at: OffsetDateTime,
 }
 
-/// Sorts samples by the metric that they are marked with. `spec` finds a metric; samples of none are left out.
+/// Sorts samples by the metric that they are marked with. `spec` finds a metric; samples of none are left
+/// out.
 pub fn sort_out<'a>(
     samples: Vec<Sample>,
     spec: impl Fn(&str) -> Option<&'a MetricSpec>,
@@ -94,7 +114,11 @@ pub fn sort_out<'a>(
         let marked = |label: &str| sample.labels.get(label).and_then(|id| spec(id));
         if let Some(spec) = marked(METRIC_LABEL) {
             let member = member_of(&sample.labels, spec);
-            let value = Value { member, value: sample.value, evaluated_at: sample.at };
+            let value = Value {
+                member,
+                value: sample.value,
+                evaluated_at: sample.at,
+            };
             answered.entry(spec.id.clone()).or_default().values.push(value);
         } else if let Some(spec) = marked(FRESHNESS_LABEL)
             && let Some(time) = instant_of(sample.value)
@@ -108,13 +132,18 @@ pub fn sort_out<'a>(
 }
 
 fn member_of(labels: &Labels, spec: &MetricSpec) -> Option<String> {
-    spec.series_label.as_ref().and_then(|label| labels.get(label)).cloned()
+    spec.series_label
+        .as_ref()
+        .and_then(|label| labels.get(label))
+        .cloned()
 }
 
-/// One metric's reading, and its members by name (a name that occurs twice has its worse value) where it is a vector.
+/// One metric's reading, and its members by name (a name that occurs twice has its worse value) where it is a
+/// vector.
 ///
-/// Without a `freshness` selector the reading is as old as its evaluation, so that it can't be seen to be stale. With one that
-/// finds no series there is no data, whatever the query says: `vector(0)` is not a measurement.
+/// Without a `freshness` selector the reading is as old as its evaluation, so that it can't be seen to be
+/// stale. With one that finds no series there is no data, whatever the query says: `vector(0)` is not a
+/// measurement.
 #[must_use]
 pub fn reading(spec: &MetricSpec, answered: Answered) -> (Reading, Vec<(String, f64)>) {
     let Answered { mut values, newest } = answered;
@@ -189,7 +218,11 @@ mod tests {
     fn sample(label: &str, id: &str, pod: Option<&str>, value: f64) -> Sample {
         let mut labels = Labels::from([(label.to_owned(), id.to_owned())]);
         labels.extend(pod.map(|pod| ("pod".to_owned(), pod.to_owned())));
-        Sample { labels, value, at: NOW }
+        Sample {
+            labels,
+            value,
+            at: NOW,
+        }
     }
 
     fn fresh(id: &str, pod: Option<&str>, age_s: i64) -> Sample {
@@ -200,12 +233,16 @@ mod tests {
 
     fn read(id: &str, samples: Vec<Sample>) -> (Reading, Vec<(String, f64)>) {
         let profile = profile();
-        let answered = sort_out(samples, |id| profile.metric(id)).remove(id).unwrap_or_default();
+        let answered = sort_out(samples, |id| profile.metric(id))
+            .remove(&spec(id).id)
+            .unwrap_or_default();
         reading(&spec(id), answered)
     }
 
     fn measured(reading: Reading) -> (f64, Option<String>, i64) {
-        let Reading::Measured(m) = reading else { panic!("{reading:?}") };
+        let Reading::Measured(m) = reading else {
+            panic!("{reading:?}")
+        };
         (m.value, m.member, (NOW - m.sampled_at).whole_seconds())
     }
 
@@ -231,21 +268,33 @@ mod tests {
 
     #[test]
     fn the_age_is_that_of_the_raw_sample() {
-        let samples = vec![sample(METRIC_LABEL, "redis_ops", None, 7.0), fresh("redis_ops", None, 12)];
+        let samples = vec![
+            sample(METRIC_LABEL, "redis_ops", None, 7.0),
+            fresh("redis_ops", None, 12),
+        ];
         assert_eq!(measured(read("redis_ops", samples).0), (7.0, None, 12));
     }
 
     #[test]
     fn a_value_without_any_raw_sample_is_no_data() {
         let only_value = vec![sample(METRIC_LABEL, "api_error_rate", None, 0.0)];
-        assert_eq!(read("api_error_rate", only_value).0, Reading::Missing(UnknownReason::NoData));
+        assert_eq!(
+            read("api_error_rate", only_value).0,
+            Reading::Missing(UnknownReason::NoData)
+        );
         let only_fresh = vec![fresh("api_error_rate", None, 1)];
-        assert_eq!(read("api_error_rate", only_fresh).0, Reading::Missing(UnknownReason::NoData));
+        assert_eq!(
+            read("api_error_rate", only_fresh).0,
+            Reading::Missing(UnknownReason::NoData)
+        );
         let mangled = vec![
             sample(METRIC_LABEL, "api_error_rate", None, 0.0),
             sample(FRESHNESS_LABEL, "api_error_rate", None, f64::NAN),
         ];
-        assert_eq!(read("api_error_rate", mangled).0, Reading::Missing(UnknownReason::NoData));
+        assert_eq!(
+            read("api_error_rate", mangled).0,
+            Reading::Missing(UnknownReason::NoData)
+        );
     }
 
     #[test]
@@ -297,7 +346,8 @@ mod tests {
     }
 
     proptest! {
-        /// Every metric is asked for exactly once, in order, and no query is over the limit unless one metric is by itself.
+        /// Every metric is asked for exactly once, in order, and no query is over the limit unless one metric
+        /// is by itself.
         #[test]
         fn unions_hold_each_metric_once(limit in 1usize..12_000) {
             let profile = profile();

@@ -93,7 +93,11 @@ impl HttpSourceConfig {
     /// [`HttpSourceConfigError`], the first that is found.
     pub fn check(&self, section: &str) -> Result<(), HttpSourceConfigError> {
         let wrong = |field: &'static str, problem: Problem| {
-            Err(HttpSourceConfigError { section: section.to_owned(), field, problem })
+            Err(HttpSourceConfigError {
+                section: section.to_owned(),
+                field,
+                problem,
+            })
         };
         if !matches!(self.url.scheme(), "http" | "https") || self.url.cannot_be_a_base() {
             return wrong("url", Problem::NotHttp);
@@ -104,7 +108,11 @@ impl HttpSourceConfig {
         if self.url.query().is_some() || self.url.fragment().is_some() {
             return wrong("url", Problem::QueryInUrl);
         }
-        let ways = [self.bearer_token.is_some(), self.bearer_token_file.is_some(), self.basic_auth.is_some()];
+        let ways = [
+            self.bearer_token.is_some(),
+            self.bearer_token_file.is_some(),
+            self.basic_auth.is_some(),
+        ];
         if ways.into_iter().filter(|given| *given).count() > 1 {
             return wrong("bearer_token", Problem::TwoCredentials);
         }
@@ -151,7 +159,9 @@ impl fmt::Display for Problem {
             Self::CredentialsInUrl => {
                 "credentials in an address end up in logs; move them to basic_auth = { username, password }"
             }
-            Self::QueryInUrl => "an address with ? or # cannot be a base; write it up to the path prefix only",
+            Self::QueryInUrl => {
+                "an address with ? or # cannot be a base; write it up to the path prefix only"
+            }
             Self::TwoCredentials => {
                 "only one of bearer_token, bearer_token_file and basic_auth can be sent; remove the others"
             }
@@ -190,7 +200,10 @@ mod tests {
         config.check("prometheus").unwrap();
         assert_eq!(config.timeout(), Duration::from_millis(2500));
         let printed = format!("{config:?}");
-        assert!(!printed.contains("hunter2") && !printed.contains("k3y-value"), "{printed}");
+        assert!(
+            !printed.contains("hunter2") && !printed.contains("k3y-value"),
+            "{printed}"
+        );
         assert!(printed.contains("mimir.example"));
     }
 
@@ -209,6 +222,11 @@ mod tests {
         assert!(refused("url='http://h'\nbearer_token='a'\nbearer_token_file='/b'").contains("only one of"));
         assert!(refused("url='http://h'\ntimeout_s=0").contains("between 0.05 and 300"));
         assert!(refused("url='http://h'\nmax_response_bytes=1").contains("4096"));
-        assert!(parse("url='http://h'\ntoken='a'").unwrap_err().message().contains("unknown field `token`"));
+        assert!(
+            parse("url='http://h'\ntoken='a'")
+                .unwrap_err()
+                .message()
+                .contains("unknown field `token`")
+        );
     }
 }

@@ -10,8 +10,8 @@ use sqlx::postgres::PgConnectOptions;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PostgresNodeConfig {
-    /// Name shown to a person, unique: `primary`, `standby`, or a host name. It is only a name: which node is the primary is
-    /// asked, not configured.
+    /// Name shown to a person, unique: `primary`, `standby`, or a host name. It is only a name: which node is
+    /// the primary is asked, not configured.
     pub name: String,
     /// `postgres://user:password@host:port/database`, straight to the node and not through a pooler.
     pub url: SecretString,
@@ -28,7 +28,11 @@ impl PostgresNodeConfig {
     /// A node with the default time limit.
     #[must_use]
     pub fn new(name: impl Into<String>, url: impl Into<String>) -> Self {
-        Self { name: name.into(), url: SecretString::from(url.into()), timeout_s: default_timeout_s() }
+        Self {
+            name: name.into(),
+            url: SecretString::from(url.into()),
+            timeout_s: default_timeout_s(),
+        }
     }
 
     /// Longest time to wait for a connection, and again for an answer.
@@ -43,7 +47,9 @@ impl PostgresNodeConfig {
     /// [`PostgresNodeConfigError::Url`], which does not repeat the address, as it may hold a password.
     pub fn connect_options(&self) -> Result<PgConnectOptions, PostgresNodeConfigError> {
         let text = self.url.expose_secret();
-        let wrong = || PostgresNodeConfigError::Url { name: self.name.clone() };
+        let wrong = || PostgresNodeConfigError::Url {
+            name: self.name.clone(),
+        };
         if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
             return Err(wrong());
         }
@@ -60,10 +66,14 @@ impl PostgresNodeConfig {
                 return Err(PostgresNodeConfigError::NoName { number: index + 1 });
             }
             if nodes.iter().take(index).any(|other| other.name == node.name) {
-                return Err(PostgresNodeConfigError::Duplicate { name: node.name.clone() });
+                return Err(PostgresNodeConfigError::Duplicate {
+                    name: node.name.clone(),
+                });
             }
             if !(node.timeout_s.is_finite() && (0.05..=60.0).contains(&node.timeout_s)) {
-                return Err(PostgresNodeConfigError::Timeout { name: node.name.clone() });
+                return Err(PostgresNodeConfigError::Timeout {
+                    name: node.name.clone(),
+                });
             }
             node.connect_options()?;
         }
@@ -108,7 +118,11 @@ mod tests {
 
     #[test]
     fn a_wrong_address_is_named_without_its_password() {
-        for url in ["mysql://u:hunter2@h/d", "postgres://u:hunter2@h:port/d", "hunter2"] {
+        for url in [
+            "mysql://u:hunter2@h/d",
+            "postgres://u:hunter2@h:port/d",
+            "hunter2",
+        ] {
             let node = PostgresNodeConfig::new("a", url);
             let error = PostgresNodeConfig::check_all(std::slice::from_ref(&node)).unwrap_err();
             assert_eq!(error, PostgresNodeConfigError::Url { name: "a".into() });

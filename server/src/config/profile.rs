@@ -6,7 +6,8 @@
 use std::{collections::HashMap, ops::Range, path::PathBuf, time::Duration};
 
 use quarterdeck_domain::health::{
-    Debounce, Direction, MetricGroup, MetricId, MetricKind, MetricSpec, Profile, ProfileError, Thresholds, Unit,
+    Debounce, Direction, MetricGroup, MetricId, MetricKind, MetricSpec, Profile, ProfileError, Thresholds,
+    Unit,
 };
 use serde::Deserialize;
 use toml::Spanned;
@@ -29,10 +30,14 @@ impl ProfileConfig {
     /// # Errors
     /// [`ProfileFileError`], which names the file and what is wrong in it.
     pub fn load(&self) -> Result<Profile, ProfileFileError> {
-        let Some(path) = &self.path else { return parse("the built-in profile", SKILLQUEST) };
+        let Some(path) = &self.path else {
+            return parse("the built-in profile", SKILLQUEST);
+        };
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ProfileFileError::Unreadable { file: name.clone(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ProfileFileError::Unreadable {
+            file: name.clone(),
+            source,
+        })?;
         parse(&name, &text)
     }
 }
@@ -48,7 +53,8 @@ pub enum ProfileFileError {
         /// What the operating system says.
         source: std::io::Error,
     },
-    /// Not TOML, an unknown key, or a value of the wrong type. The text holds line, column and the line itself.
+    /// Not TOML, an unknown key, or a value of the wrong type. The text holds line, column and the line
+    /// itself.
     #[error("the profile {file} cannot be used: {source}")]
     Syntax {
         /// The file.
@@ -143,33 +149,58 @@ struct RawMetric {
 /// # Errors
 /// [`ProfileFileError`] for what is not TOML, not known, missing, or contradicts itself.
 pub fn parse(file: &str, text: &str) -> Result<Profile, ProfileFileError> {
-    let raw: RawFile = toml::from_str(text)
-        .map_err(|source| ProfileFileError::Syntax { file: file.to_owned(), source: Box::new(source) })?;
+    let raw: RawFile = toml::from_str(text).map_err(|source| ProfileFileError::Syntax {
+        file: file.to_owned(),
+        source: Box::new(source),
+    })?;
     let defaults = &raw.defaults;
     let mut lines_of_ids = HashMap::new();
     let mut metrics = Vec::with_capacity(raw.metric.len());
     for (index, metric) in raw.metric.into_iter().enumerate() {
         let span = metric.span();
         let metric = metric.into_inner();
-        let name = metric.id.as_ref().map_or_else(|| format!("number {}", index + 1), |id| id.get_ref().clone());
-        let place = Place { file, text, name, span };
+        let name = metric
+            .id
+            .as_ref()
+            .map_or_else(|| format!("number {}", index + 1), |id| id.get_ref().clone());
+        let place = Place {
+            file,
+            text,
+            name,
+            span,
+        };
         if let Some(id) = &metric.id
             && let Some(first) = lines_of_ids.insert(id.get_ref().clone(), line_of(text, id.span().start))
         {
-            let problem = format!("the id is taken by the metric on line {first}; give each metric an id of its own");
+            let problem =
+                format!("the id is taken by the metric on line {first}; give each metric an id of its own");
             return Err(place.wrong("id", Some(id.span()), problem));
         }
         if let Some(group) = &metric.group
             && !raw.group.iter().any(|g| g.id == *group.get_ref())
         {
-            let problem = format!("there is no group {:?}; add a [[group]] with that id", group.get_ref());
+            let problem = format!(
+                "there is no group {:?}; add a [[group]] with that id",
+                group.get_ref()
+            );
             return Err(place.wrong("group", Some(group.span()), problem));
         }
         metrics.push(metric.into_spec(defaults, &place)?);
     }
-    let groups = raw.group.into_iter().map(|g| MetricGroup { id: g.id, title: g.title }).collect();
-    Profile::new(raw.profile.id, raw.profile.title, groups, metrics)
-        .map_err(|error| ProfileFileError::Other { file: file.to_owned(), problem: error.to_string() })
+    let groups = raw
+        .group
+        .into_iter()
+        .map(|g| MetricGroup {
+            id: g.id,
+            title: g.title,
+        })
+        .collect();
+    Profile::new(raw.profile.id, raw.profile.title, groups, metrics).map_err(|error| {
+        ProfileFileError::Other {
+            file: file.to_owned(),
+            problem: error.to_string(),
+        }
+    })
 }
 
 /// Where a metric stands in the file: what its errors need.
@@ -200,7 +231,11 @@ impl Place<'_> {
     fn text(&self, field: &'static str, value: Option<Spanned<String>>) -> Result<String, ProfileFileError> {
         let value = self.required(field, value)?;
         if value.get_ref().trim().is_empty() {
-            return Err(self.wrong(field, Some(value.span()), "is empty; every metric needs it".to_owned()));
+            return Err(self.wrong(
+                field,
+                Some(value.span()),
+                "is empty; every metric needs it".to_owned(),
+            ));
         }
         Ok(value.into_inner())
     }
@@ -210,7 +245,8 @@ impl RawMetric {
     fn into_spec(self, defaults: &RawDefaults, place: &Place<'_>) -> Result<MetricSpec, ProfileFileError> {
         let id = place.required("id", self.id)?;
         let id_span = id.span();
-        let id = MetricId::new(id.into_inner()).map_err(|e| place.wrong("id", Some(id_span), e.to_string()))?;
+        let id =
+            MetricId::new(id.into_inner()).map_err(|e| place.wrong("id", Some(id_span), e.to_string()))?;
         let alert = place.required("alert", self.alert)?;
         let alert_span = alert.span();
         let direction = place.required("direction", self.direction)?;
@@ -236,7 +272,10 @@ impl RawMetric {
         }
         if defaults.stale_after_s == 0 {
             let problem = "[defaults] stale_after_s must be at least 1: with 0 every reading would be stale";
-            return Err(ProfileFileError::Other { file: place.file.to_owned(), problem: problem.to_owned() });
+            return Err(ProfileFileError::Other {
+                file: place.file.to_owned(),
+                problem: problem.to_owned(),
+            });
         }
         let seconds = |own: Option<u64>, default: u64| Duration::from_secs(own.unwrap_or(default));
         Ok(MetricSpec {
@@ -250,7 +289,10 @@ impl RawMetric {
             freshness: self.freshness.map(|f| f.into_inner().trim().to_owned()),
             thresholds,
             series_label: self.series_label.map(Spanned::into_inner),
-            stale_after: seconds(self.stale_after_s.map(Spanned::into_inner), defaults.stale_after_s),
+            stale_after: seconds(
+                self.stale_after_s.map(Spanned::into_inner),
+                defaults.stale_after_s,
+            ),
             debounce: Debounce {
                 raise_after: seconds(self.raise_after_s, defaults.raise_after_s),
                 clear_after: seconds(self.clear_after_s, defaults.clear_after_s),
@@ -270,19 +312,24 @@ fn line_of(text: &str, offset: usize) -> usize {
 }
 
 fn is_label_name(name: &str) -> bool {
-    let starts = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    let starts = name
+        .bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
     starts && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// `name`, `name{…}` or `{…}`: nothing before the name, no operator, no range and no offset after it. What stands between the
-/// braces is Prometheus' to judge.
+/// `name`, `name{…}` or `{…}`: nothing before the name, no operator, no range and no offset after it. What
+/// stands between the braces is Prometheus' to judge.
 fn is_plain_selector(text: &str) -> bool {
     let text = text.trim();
     let name_end = text.find('{').unwrap_or(text.len());
     let (name, rest) = text.split_at(name_end);
     let name = name.trim_end();
     let named = name.bytes().next().is_some_and(|b| !b.is_ascii_digit())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':');
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':');
     if rest.is_empty() {
         return named;
     }
@@ -319,16 +366,26 @@ mod tests {
     const METRIC: &str = "[[metric]]\nid='a'\ntitle='A'\ngroup='g'\nkind='gauge'\nunit='count'\nquery='up'\nalert=5\ndirection='lower_is_better'\n";
 
     fn refused(metric: &str) -> String {
-        parse("test.toml", &format!("{HEAD}{metric}")).unwrap_err().to_string()
+        parse("test.toml", &format!("{HEAD}{metric}"))
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
     fn defaults_hold_where_a_metric_says_nothing() {
         let own = METRIC.replace("id='a'", "id='b'\nstale_after_s=99\nraise_after_s=0");
         let profile = parse("test.toml", &format!("{HEAD}{METRIC}{own}")).unwrap();
-        let [a, b] = profile.metrics() else { panic!("two metrics") };
-        assert_eq!((a.stale_after.as_secs(), a.debounce.raise_after.as_secs()), (30, 10));
-        assert_eq!((b.stale_after.as_secs(), b.debounce.raise_after.as_secs()), (99, 0));
+        let [a, b] = profile.metrics() else {
+            panic!("two metrics")
+        };
+        assert_eq!(
+            (a.stale_after.as_secs(), a.debounce.raise_after.as_secs()),
+            (30, 10)
+        );
+        assert_eq!(
+            (b.stale_after.as_secs(), b.debounce.raise_after.as_secs()),
+            (99, 0)
+        );
         assert_eq!(b.debounce.clear_after.as_secs(), 20);
     }
 
@@ -340,15 +397,27 @@ mod tests {
             "the profile test.toml cannot be used: line 11, metric a, alert: is missing; every metric needs it"
         );
         let contradiction = refused(&METRIC.replace("alert=5", "target=9\nalert=5"));
-        assert!(contradiction.contains("line 19, metric a, alert: target Some(9.0) and alert 5"), "{contradiction}");
+        assert!(
+            contradiction.contains("line 19, metric a, alert: target Some(9.0) and alert 5"),
+            "{contradiction}"
+        );
         let group = refused(&METRIC.replace("group='g'", "group='x'"));
-        assert!(group.contains("line 14, metric a, group: there is no group \"x\""), "{group}");
+        assert!(
+            group.contains("line 14, metric a, group: there is no group \"x\""),
+            "{group}"
+        );
         let twice = refused(&format!("{METRIC}{METRIC}"));
-        assert!(twice.contains("line 21, metric a, id: the id is taken by the metric on line 12"), "{twice}");
+        assert!(
+            twice.contains("line 21, metric a, id: the id is taken by the metric on line 12"),
+            "{twice}"
+        );
         let id = refused(&METRIC.replace("id='a'", "id='A b'"));
         assert!(id.contains("line 12, metric A b, id: "), "{id}");
         let freshness = refused(&METRIC.replace("alert=5", "alert=5\nfreshness='rate(up[1m])'"));
-        assert!(freshness.contains("line 19, metric a, freshness: must be a plain series selector"), "{freshness}");
+        assert!(
+            freshness.contains("line 19, metric a, freshness: must be a plain series selector"),
+            "{freshness}"
+        );
         let blank = refused(&METRIC.replace("query='up'", "query='  '"));
         assert!(blank.contains("line 17, metric a, query: is empty"), "{blank}");
         let nameless = refused(&METRIC.replace("id='a'\n", ""));
@@ -358,9 +427,15 @@ mod tests {
     #[test]
     fn unknown_keys_and_words_are_refused_with_their_line() {
         let key = refused(&METRIC.replace("alert=5", "alert=5\nalrt=6"));
-        assert!(key.contains("line 19") && key.contains("unknown field `alrt`"), "{key}");
+        assert!(
+            key.contains("line 19") && key.contains("unknown field `alrt`"),
+            "{key}"
+        );
         let word = refused(&METRIC.replace("'lower_is_better'", "'downwards'"));
-        assert!(word.contains("line 19") && word.contains("unknown variant `downwards`"), "{word}");
+        assert!(
+            word.contains("line 19") && word.contains("unknown variant `downwards`"),
+            "{word}"
+        );
         let number = refused(&METRIC.replace("alert=5", "alert='5'"));
         assert!(number.contains("line 18"), "{number}");
         assert!(refused("").contains("no metric"));
@@ -368,12 +443,28 @@ mod tests {
 
     #[test]
     fn selectors_are_told_from_expressions() {
-        for plain in ["up", " up ", "a:b_c{x=\"y\"}", "{__name__=~\"a}b\"}", "up {a='(\\'}'}", "m{a=`\\`}"] {
+        for plain in [
+            "up",
+            " up ",
+            "a:b_c{x=\"y\"}",
+            "{__name__=~\"a}b\"}",
+            "up {a='(\\'}'}",
+            "m{a=`\\`}",
+        ] {
             assert!(is_plain_selector(plain), "{plain}");
         }
-        for other in
-            ["", "1", "rate(up[1m])", "up[1m]", "up offset 1m", "up + up", "up{a=\"b\"} or up", "up{a=\"}", "-up", "sum(up)"]
-        {
+        for other in [
+            "",
+            "1",
+            "rate(up[1m])",
+            "up[1m]",
+            "up offset 1m",
+            "up + up",
+            "up{a=\"b\"} or up",
+            "up{a=\"}",
+            "-up",
+            "sum(up)",
+        ] {
             assert!(!is_plain_selector(other), "{other}");
         }
     }

@@ -6,7 +6,8 @@ use redis::IntoConnectionInfo;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-/// Address and limits of the Redis through which replicas share the snapshot, sessions' revocations and rate limits.
+/// Address and limits of the Redis through which replicas share the snapshot, sessions' revocations and rate
+/// limits.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RedisConfig {
@@ -32,7 +33,11 @@ impl RedisConfig {
     /// A Redis at this address, with the default prefix and limit.
     #[must_use]
     pub fn at(url: impl Into<String>) -> Self {
-        Self { url: SecretString::from(url.into()), prefix: default_prefix(), timeout_s: default_timeout_s() }
+        Self {
+            url: SecretString::from(url.into()),
+            prefix: default_prefix(),
+            timeout_s: default_timeout_s(),
+        }
     }
 
     /// Longest time to wait for a connection, and again for an answer.
@@ -49,7 +54,11 @@ impl RedisConfig {
         if !(self.timeout_s.is_finite() && (0.05..=60.0).contains(&self.timeout_s)) {
             return Err(RedisConfigError::Timeout);
         }
-        let info = self.url.expose_secret().into_connection_info().map_err(|_| RedisConfigError::Url)?;
+        let info = self
+            .url
+            .expose_secret()
+            .into_connection_info()
+            .map_err(|_| RedisConfigError::Url)?;
         redis::Client::open(info).map_err(|_| RedisConfigError::Url)
     }
 }

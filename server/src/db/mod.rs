@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod health_transitions;
+pub mod inspection;
 pub mod leadership;
 mod migrate;
 mod pool;

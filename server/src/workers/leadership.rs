@@ -25,6 +25,8 @@ pub async fn run(url: SecretString, every: Duration, told: watch::Sender<Leaders
     // Longer than a stumble, shorter than a viewer's patience.
     let timeout = (every * 2).max(Duration::from_secs(2));
     let mut lock: Option<PollerLock> = None;
+    // The first answer is told even if it is what was assumed: the poller waits for it.
+    let mut first = true;
     loop {
         let attempt = async {
             let mut held = match lock.take() {
@@ -50,7 +52,7 @@ pub async fn run(url: SecretString, every: Duration, told: watch::Sender<Leaders
                 tracing::info!(before = ?*before, now = ?now, "who polls has changed");
             }
             *before = now;
-            changed
+            std::mem::take(&mut first) || changed
         });
         tokio::select! {
             () = tokio::time::sleep(every) => {}

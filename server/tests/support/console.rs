@@ -68,9 +68,10 @@ impl Console {
 
     /// A console on a database that is there.
     pub async fn start_on(database: TestDatabase, setup: Setup) -> Self {
-        let proxy = Proxy::before(database.port()).await;
+        let port = database.cluster.port();
+        let proxy = Proxy::before(port).await;
         let mut config = database.config();
-        config.url = config.url.replace(&format!(":{}/", database.port()), &format!(":{}/", proxy.port()));
+        config.url = config.url.replace(&format!(":{port}/"), &format!(":{}/", proxy.port()));
         config.acquire_timeout_ms = 500;
         let pool = db::runtime_pool(&config).unwrap();
         let clock = Arc::new(ManualClock::at(SystemClock.now()));

@@ -16,7 +16,8 @@ pub const CONSOLE: &str = "deck_console";
 /// An empty database, and who may do what on it.
 pub struct TestDatabase {
     name: String,
-    cluster: &'static Postgres,
+    /// Shared by all tests of the binary.
+    pub cluster: &'static Postgres,
 }
 
 impl TestDatabase {
@@ -46,11 +47,6 @@ impl TestDatabase {
             max_connections: 20,
             ..DatabaseConfig::default()
         }
-    }
-
-    /// The port of the cluster.
-    pub fn port(&self) -> u16 {
-        self.cluster.port()
     }
 
     /// The console's own pool.

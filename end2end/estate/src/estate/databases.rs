@@ -116,14 +116,18 @@ pub(crate) fn start_standby(
     let dir = config.dir.join("standby");
     let data = dir.join("data");
     if !data.join("standby.signal").exists() {
-        // Also one that has been promoted: the primary of this start is the one in its own directory.
+        if data.exists() {
+            (config.progress)(
+                "the standby had been promoted; the primary is again the one in its own directory, and the standby made anew",
+            );
+        }
         take_base_backup(&dir, ports)?;
     }
-    let standby = run_standby(config, ports)?;
-    if follows(primary, Duration::from_secs(15))? {
-        return Ok(standby);
+    match run_standby(config, ports) {
+        Ok(standby) if follows(primary, Duration::from_secs(15))? => return Ok(standby),
+        Ok(_) | Err(PartError::Ended { .. }) => {}
+        Err(error) => return Err(error),
     }
-    drop(standby);
     (config.progress)("the standby can't follow the primary any more; it is made anew from a base backup");
     take_base_backup(&dir, ports)?;
     let standby = run_standby(config, ports)?;
@@ -179,6 +183,8 @@ fn run_standby(config: &EstateConfig, ports: &Ports) -> Result<Postgres, PartErr
     settings.extend([
         setting("primary_conninfo", source),
         setting("primary_slot_name", SLOT),
+        // Not the latest: the archive may hold the history of an earlier standby that was promoted.
+        setting("recovery_target_timeline", "current"),
     ]);
     Postgres::start_with(&PostgresOptions {
         name: "postgres-standby".into(),

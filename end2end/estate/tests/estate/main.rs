@@ -51,11 +51,20 @@ fn an_estate_from_start_to_stop() {
     assert!(!scratch.path().join("estate.json").exists());
 
     let begin = Instant::now();
-    let estate = Estate::start(config).unwrap();
+    let estate = Estate::start(config.clone()).unwrap();
     assert!(
         begin.elapsed() < Duration::from_secs(30),
         "a second start took {:?}",
         begin.elapsed()
     );
+    assert_eq!(healthy::streaming(&estate), "1");
+
+    // A standby that was promoted has a history of its own; the next start makes it a standby again.
+    assert_eq!(
+        estate.standby().sql("postgres", "SELECT pg_promote()").unwrap(),
+        "t"
+    );
+    estate.stop();
+    let estate = Estate::start(config).unwrap();
     assert_eq!(healthy::streaming(&estate), "1");
 }

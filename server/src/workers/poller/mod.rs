@@ -36,6 +36,9 @@ use crate::{
 /// More changes of band than this are not kept while the database is down: the oldest go first.
 const KEEP_TRANSITIONS: usize = 10_000;
 
+/// How long the first poll waits to know who is to do it.
+const ELECTION_PATIENCE: Duration = Duration::from_secs(3);
+
 /// What the poller asks, and where it puts what it learns.
 #[derive(Debug)]
 pub struct PollerParts {
@@ -113,6 +116,10 @@ impl Poller {
 
     /// Polls until it is stopped.
     pub async fn run(mut self, mut inputs: PollerInputs) {
+        // Who polls is settled first, so that the first judgement of a leader rests on the stored history, and a follower does
+        // not begin by polling. It takes milliseconds, or the time limit when the database is down.
+        let _ = tokio::time::timeout(ELECTION_PATIENCE, inputs.leadership.changed()).await;
+        self.parts.metrics.leader.set(i64::from(*inputs.leadership.borrow() == Leadership::Leader));
         let mut ticker = tokio::time::interval(self.parts.config.interval());
         ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let started = Instant::now();

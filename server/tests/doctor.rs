@@ -1,0 +1,194 @@
+//! `quarterdeck doctor` on deployments that are sound, broken, and careless.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what can't go on fails the test"
+)]
+
+#[path = "support/database.rs"]
+#[allow(dead_code, reason = "shared with tests that need more of it")]
+mod database;
+#[path = "support/deck.rs"]
+#[allow(dead_code, reason = "shared with tests that need more of it")]
+mod deck;
+#[path = "support/exporter.rs"]
+#[allow(dead_code, reason = "shared with tests that need more of it")]
+mod exporter;
+
+use std::time::Duration;
+
+use database::TestDatabase;
+use exporter::Exporter;
+use quarterdeck::{
+    clients::PrometheusClient,
+    config::{Config, http_source::HttpSourceConfig},
+    doctor::{self, DoctorReport, Outcome},
+};
+use quarterdeck_domain::access::Role;
+use quarterdeck_estate::parts::{Postgres, Prometheus, Redis};
+use tokio::time::Instant;
+
+const METRICS: &str = "queue_length 3\nlatency_ms 20\ncpu_percent{pod=\"a\"} 10\n";
+
+/// A profile with three metrics: one that has data, one whose labels match nothing, one that cannot be
+/// parsed.
+const FLAWED: &str = "[profile]\nid='t'\ntitle='Flawed'\n[defaults]\nstale_after_s=30\nraise_after_s=0\nclear_after_s=0\n[[group]]\nid='g'\ntitle='G'\n\
+[[metric]]\nid='good'\ntitle='M'\ngroup='g'\nkind='gauge'\nunit='count'\nalert=9\ndirection='lower_is_better'\nquery='queue_length'\nfreshness='queue_length'\nrule='NoSuchRule'\n\
+[[metric]]\nid='mislabelled'\ntitle='M'\ngroup='g'\nkind='gauge'\nunit='count'\nalert=9\ndirection='lower_is_better'\nquery='queue_length{a=\"b\"}'\nfreshness='queue_length'\n\
+[[metric]]\nid='unscraped'\ntitle='M'\ngroup='g'\nkind='gauge'\nunit='count'\nalert=9\ndirection='lower_is_better'\nquery='nobody_has_it'\nfreshness='nobody_has_it'\n\
+[[metric]]\nid='broken'\ntitle='M'\ngroup='g'\nkind='gauge'\nunit='count'\nalert=9\ndirection='lower_is_better'\nquery='sum('\n";
+
+async fn scraped_prometheus() -> (Exporter, Prometheus) {
+    let exporter = Exporter::start(METRICS).await;
+    let config = exporter.scraped();
+    let prometheus = tokio::task::spawn_blocking(move || Prometheus::start(&config).unwrap())
+        .await
+        .unwrap();
+    let client = PrometheusClient::new(&HttpSourceConfig::at(prometheus.url().parse().unwrap())).unwrap();
+    let begin = Instant::now();
+    while !client
+        .instant("queue_length", None)
+        .await
+        .is_ok_and(|samples| !samples.is_empty())
+    {
+        assert!(begin.elapsed() < Duration::from_secs(60), "nothing was scraped");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    (exporter, prometheus)
+}
+
+async fn examine(toml: &str, profile: &str) -> DoctorReport {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), profile).unwrap();
+    let toml = format!("{toml}\n[profile]\npath = '{}'\n", file.path().display());
+    doctor::run(&Config::from_toml(&toml).unwrap()).await
+}
+
+/// The outcome of one check; there must be exactly one.
+fn outcome<'a>(report: &'a DoctorReport, area: &str, check: &str) -> &'a Outcome {
+    let found: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|f| f.area == area && f.check == check)
+        .collect();
+    assert_eq!(found.len(), 1, "{area}, {check}:\n{report}");
+    &found[0].outcome
+}
+
+fn is_ok(report: &DoctorReport, area: &str, check: &str) -> bool {
+    matches!(outcome(report, area, check), Outcome::Ok { .. })
+}
+
+fn failure<'a>(report: &'a DoctorReport, area: &str, check: &str) -> (&'a str, &'a str) {
+    match outcome(report, area, check) {
+        Outcome::Fail { seen, mend } => (seen, mend),
+        Outcome::Ok { .. } | Outcome::Warn { .. } => panic!("{area}, {check} did not fail:\n{report}"),
+    }
+}
+
+fn is_warning(report: &DoctorReport, area: &str, check: &str) -> bool {
+    matches!(outcome(report, area, check), Outcome::Warn { .. })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_deployment_passes_and_a_careless_one_is_warned() {
+    let (_exporter, prometheus) = scraped_prometheus().await;
+    let redis = Redis::start().unwrap();
+    let database = TestDatabase::migrated().await;
+    let node = Postgres::shared().unwrap();
+    let toml = format!(
+        "[database]\nurl = '{}'\n[redis]\nurl = '{}'\ntimeout_s = 20\n[prometheus]\nurl = '{}'\ntimeout_s = 20\n\
+         [[postgres]]\nname = 'main'\nurl = '{}'\ntimeout_s = 20\n",
+        database.config().url,
+        redis.url(),
+        prometheus.url(),
+        node.url("postgres"),
+    );
+
+    let report = examine(&toml, deck::PROFILE).await;
+    let (seen, mend) = failure(&report, "Console database", "administrator");
+    assert!(
+        seen.contains("no account") && mend.contains("quarterdeck user add"),
+        "{report}"
+    );
+
+    deck::account(&database, "ada", Role::Admin).await;
+    let report = examine(&toml, deck::PROFILE).await;
+    assert!(report.is_sound(), "{report}");
+    for (area, check) in [
+        ("Profile", "can be used"),
+        ("Console database", "answers"),
+        ("Console database", "clock"),
+        ("Console database", "schema"),
+        ("Console database", "audit log"),
+        ("Console database", "administrator"),
+        ("Redis", "answers"),
+        ("Redis", "clock"),
+        ("Prometheus", "answers"),
+        ("Prometheus", "clock"),
+        ("Metrics", "latency"),
+        ("Metrics", "cpu"),
+        ("PostgreSQL nodes", "main"),
+        ("PostgreSQL nodes", "main: clock"),
+    ] {
+        assert!(is_ok(&report, area, check), "{area}, {check}:\n{report}");
+    }
+    assert!(is_warning(&report, "Alertmanager", "configured"), "{report}");
+    assert!(report.to_string().contains("ok    Metrics"), "{report}");
+
+    // The console as the owner of its own audit log.
+    let careless = toml.replace(&database.config().url, &database.config().owner_url.unwrap());
+    let report = examine(&careless, deck::PROFILE).await;
+    assert!(
+        is_warning(&report, "Console database", "audit log") && report.is_sound(),
+        "{report}"
+    );
+
+    // A profile that does not fit what is scraped.
+    let report = examine(&toml, FLAWED).await;
+    assert!(!report.is_sound());
+    assert!(is_ok(&report, "Metrics", "good"), "{report}");
+    assert!(is_warning(&report, "Metrics", "mislabelled"), "{report}");
+    assert!(
+        failure(&report, "Metrics", "unscraped")
+            .1
+            .contains("nobody_has_it"),
+        "{report}"
+    );
+    assert!(
+        failure(&report, "Metrics", "broken").0.contains("parse error"),
+        "{report}"
+    );
+    assert!(is_warning(&report, "Alert rules", "of the metrics"), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_is_broken_is_named_and_nothing_secret_is_printed() {
+    let database = TestDatabase::empty();
+    let toml = format!(
+        "[database]\nurl = '{}'\n[redis]\nurl = 'redis://:hunter2@127.0.0.1:1/'\n[prometheus]\nurl = 'http://127.0.0.1:1'\nbearer_token = 'hunter2'\n\
+         [alertmanager]\nurl = 'http://127.0.0.1:1'\n[[postgres]]\nname = 'lost'\nurl = 'postgres://u:hunter2@127.0.0.1:1/d'\n",
+        database.config().url,
+    );
+    let report = examine(&toml, "[profile]\n").await;
+    assert!(!report.is_sound());
+    failure(&report, "Profile", "can be used");
+    assert!(is_ok(&report, "Console database", "answers"), "{report}");
+    assert!(
+        failure(&report, "Console database", "schema")
+            .1
+            .contains("quarterdeck migrate"),
+        "{report}"
+    );
+    for area in ["Redis", "Prometheus", "Alertmanager"] {
+        assert!(
+            failure(&report, area, "answers").0.contains("refused"),
+            "{report}"
+        );
+    }
+    assert!(
+        failure(&report, "PostgreSQL nodes", "lost").0.contains("refused"),
+        "{report}"
+    );
+    assert!(!format!("{report} {report:?}").contains("hunter2"));
+}

@@ -1,0 +1,324 @@
+//! Asking real PostgreSQL nodes what they are, through everything that befalls a cluster.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what can't go on fails the test"
+)]
+
+use std::{os::unix::fs::PermissionsExt, path::PathBuf, process::Command, time::Duration};
+
+use quarterdeck::{
+    clients::{
+        PostgresNode, database_nodes,
+        postgres_node::{NodeError, NodeFacts, NodePart},
+    },
+    clock::{Clock, SystemClock},
+    config::postgres::PostgresNodeConfig,
+};
+use quarterdeck_app::view::estate::DatabaseRole;
+use quarterdeck_estate::{
+    parts::{Postgres, PostgresOptions},
+    process::{RunAs, run_tool},
+};
+use tokio::time::Instant;
+
+/// A role that may watch and nothing else.
+const WATCHER: &str = "watcher";
+
+fn node(name: &str, url: &str, timeout_s: f64) -> PostgresNode {
+    let mut config = PostgresNodeConfig::new(name, url);
+    config.timeout_s = timeout_s;
+    PostgresNode::new(&config).unwrap()
+}
+
+/// A directory that is removed when the test ends.
+struct Directory(PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A streaming standby of `primary`.
+fn standby_of(primary: &Postgres) -> (Postgres, Directory) {
+    let directory =
+        Directory(std::env::temp_dir().join(format!("quarterdeck-standby-{}", std::process::id())));
+    std::fs::create_dir_all(&directory.0).unwrap();
+    std::fs::set_permissions(&directory.0, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let data = directory.0.join("data");
+    let (data, url) = (data.to_string_lossy(), primary.url("postgres"));
+    let copy = [
+        "pg_basebackup",
+        "-D",
+        &*data,
+        "-d",
+        &url,
+        "-R",
+        "-X",
+        "stream",
+        "-c",
+        "fast",
+        "--no-sync",
+    ];
+    run_tool(&copy, RunAs::Unprivileged, &directory.0).unwrap();
+    let options = PostgresOptions {
+        name: "standby".into(),
+        dir: Some(directory.0.clone()),
+        ..PostgresOptions::default()
+    };
+    (Postgres::start_with(&options).unwrap(), directory)
+}
+
+/// Asks until the answer is as wished.
+async fn until(
+    node: &PostgresNode,
+    wished: impl Fn(&Result<NodeFacts, NodeError>) -> bool,
+) -> Result<NodeFacts, NodeError> {
+    let begin = Instant::now();
+    loop {
+        let answer = node.ask().await;
+        if wished(&answer) {
+            return answer;
+        }
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "{}: not in 60 s: {answer:?}",
+            node.name()
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn streams_to(count: u32) -> impl Fn(&Result<NodeFacts, NodeError>) -> bool {
+    move |answer| matches!(answer, Ok(NodeFacts { part: NodePart::Primary { streaming_standbys, .. }, .. }) if *streaming_standbys == count)
+}
+
+fn streams(answer: &Result<NodeFacts, NodeError>) -> bool {
+    matches!(
+        answer,
+        Ok(NodeFacts {
+            part: NodePart::Standby {
+                last_message_age_ms: Some(_),
+                ..
+            },
+            ..
+        })
+    )
+}
+
+async fn roles(nodes: [&PostgresNode; 2]) -> [DatabaseRole; 2] {
+    let answers = [
+        (nodes[0].name().to_owned(), nodes[0].ask().await),
+        (nodes[1].name().to_owned(), nodes[1].ask().await),
+    ];
+    let [a, b]: [_; 2] = database_nodes::combine(&answers, &[], SystemClock.now())
+        .try_into()
+        .unwrap();
+    [a.role, b.role]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_is_seen_as_it_is_through_lag_loss_and_split() {
+    let (primary, standby, _directory) = tokio::task::block_in_place(|| {
+        let primary = Postgres::start().unwrap();
+        primary
+            .sql(
+                "postgres",
+                "CREATE ROLE watcher LOGIN IN ROLE pg_monitor; CREATE TABLE t (x text)",
+            )
+            .unwrap();
+        let (standby, directory) = standby_of(&primary);
+        (primary, standby, directory)
+    });
+    let first = node("first", &primary.url_as(WATCHER, "postgres"), 20.0);
+    let second = node("second", &standby.url_as(WATCHER, "postgres"), 20.0);
+
+    let facts = until(&first, streams_to(1)).await.unwrap();
+    let follower = until(&second, streams).await.unwrap();
+    assert!(facts.system_identifier.is_some());
+    assert_eq!(facts.system_identifier, follower.system_identifier);
+    assert_eq!((facts.timeline, follower.timeline), (Some(1), Some(1)));
+    let [role, _] = roles([&first, &second]).await;
+    assert_eq!(
+        role,
+        DatabaseRole::Primary {
+            streaming_standbys: 1
+        }
+    );
+
+    // Replay held up: what is received but not replayed is lag, too.
+    let write = || {
+        primary
+            .sql(
+                "postgres",
+                "INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 1000)",
+            )
+            .unwrap()
+    };
+    standby.sql("postgres", "SELECT pg_wal_replay_pause()").unwrap();
+    write();
+    let [_, role] = roles([&first, &second]).await;
+    let DatabaseRole::Standby {
+        lag_bytes: Some(lag),
+        last_message_age_ms: Some(age),
+    } = role
+    else {
+        panic!("{role:?}")
+    };
+    assert!(lag > 1_000_000, "{lag} bytes for a megabyte of rows");
+    assert!(age < 60_000, "{age} ms");
+    standby.sql("postgres", "SELECT pg_wal_replay_resume()").unwrap();
+    let begin = Instant::now();
+    while !matches!(
+        roles([&first, &second]).await[1],
+        DatabaseRole::Standby {
+            lag_bytes: Some(0),
+            ..
+        }
+    ) {
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "the standby does not catch up"
+        );
+    }
+
+    // A frozen node costs its time limit, and is itself again when it thaws: both where a connection is kept,
+    // whose server process freezes, and where one would have to be made.
+    let kept = node("second", &standby.url_as(WATCHER, "postgres"), 0.5);
+    until(&kept, Result::is_ok).await.unwrap();
+    let backends =
+        "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE application_name = 'quarterdeck'";
+    let backends = standby.sql("postgres", backends).unwrap();
+    let signal = |name: &str| {
+        let pids = backends.split(' ');
+        assert!(
+            Command::new("kill")
+                .arg(name)
+                .args(pids)
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    signal("-STOP");
+    standby.freeze();
+    let frozen = Err(NodeError::Timeout {
+        limit: Duration::from_millis(500),
+    });
+    assert_eq!(kept.ask().await, frozen);
+    assert_eq!(
+        node("second", &standby.url_as(WATCHER, "postgres"), 0.5)
+            .ask()
+            .await,
+        frozen
+    );
+    standby.thaw();
+    signal("-CONT");
+    until(&kept, Result::is_ok).await.unwrap();
+
+    // The primary dies: the standby has nobody to measure itself against, and knows that it hears nothing.
+    tokio::task::block_in_place(|| primary.kill());
+    assert!(matches!(
+        first.ask().await.unwrap_err(),
+        NodeError::Unreachable { .. }
+    ));
+    until(&second, |answer| {
+        matches!(
+            answer,
+            Ok(NodeFacts {
+                part: NodePart::Standby {
+                    last_message_age_ms: None,
+                    ..
+                },
+                ..
+            })
+        )
+    })
+    .await
+    .unwrap();
+    let [role, follower] = roles([&first, &second]).await;
+    assert!(matches!(role, DatabaseRole::Unreachable { .. }), "{role:?}");
+    assert_eq!(
+        follower,
+        DatabaseRole::Standby {
+            lag_bytes: None,
+            last_message_age_ms: None
+        }
+    );
+
+    // Promotion, and the old primary comes back unfenced: both take writes, and both are shown to.
+    standby.sql("postgres", "SELECT pg_promote()").unwrap();
+    let promoted = until(&second, streams_to(0)).await.unwrap();
+    assert_eq!(promoted.timeline, Some(2));
+    tokio::task::block_in_place(|| primary.restart()).unwrap();
+    until(&first, Result::is_ok).await.unwrap();
+    let both = roles([&first, &second]).await;
+    assert_eq!(
+        both,
+        [
+            DatabaseRole::Primary {
+                streaming_standbys: 0
+            },
+            DatabaseRole::Primary {
+                streaming_standbys: 0
+            }
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_not_see_says_so_instead_of_zero() {
+    let server = tokio::task::block_in_place(|| Postgres::shared().unwrap());
+    server.create_role("blind", "").unwrap();
+    server.create_role("sighted", "IN ROLE pg_monitor").unwrap();
+    let blind = node("a", &server.url_as("blind", "postgres"), 20.0).ask().await;
+    assert_eq!(blind, Err(NodeError::NotPermitted { role: "blind".into() }));
+    node("a", &server.url_as("sighted", "postgres"), 20.0)
+        .ask()
+        .await
+        .unwrap();
+
+    let (clock_ms, major) = node("a", &server.url("postgres"), 20.0)
+        .clock_and_version()
+        .await
+        .unwrap();
+    assert!((SystemClock.now().unix_timestamp() * 1000 - clock_ms).abs() < 10_000);
+    assert!(major >= 15, "{major}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_hold_no_password() {
+    let server = tokio::task::block_in_place(|| Postgres::shared().unwrap());
+    let url = format!(
+        "postgres://nobody_here:hunter2@127.0.0.1:{}/postgres",
+        server.port()
+    );
+    let error = node("a", &url, 20.0).ask().await.unwrap_err();
+    assert!(
+        matches!(&error, NodeError::Refused { reason } if reason.contains("nobody_here")),
+        "{error:?}"
+    );
+    assert!(!format!("{error} {error:?} {:?}", node("a", &url, 1.0)).contains("hunter2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_broke_is_made_anew() {
+    let server = tokio::task::block_in_place(|| Postgres::shared().unwrap());
+    server.create_role("cut_off", "IN ROLE pg_monitor").unwrap();
+    let node = node("a", &server.url_as("cut_off", "postgres"), 20.0);
+    node.ask().await.unwrap();
+    let backend =
+        "SELECT pid FROM pg_stat_activity WHERE usename = 'cut_off' AND application_name = 'quarterdeck'";
+    let before = server.sql("postgres", backend).unwrap();
+    node.ask().await.unwrap();
+    assert_eq!(
+        server.sql("postgres", backend).unwrap(),
+        before,
+        "the connection is kept"
+    );
+    let end = format!("SELECT pg_terminate_backend({before}, 10000)");
+    assert_eq!(server.sql("postgres", &end).unwrap(), "t");
+    node.ask().await.unwrap();
+    assert_ne!(server.sql("postgres", backend).unwrap(), before);
+}
