@@ -76,6 +76,7 @@ impl Clock {
 /// Keeps `clock` running in the browser, every five seconds: often enough to read, and calm.
 pub fn run_clock(clock: RwSignal<Clock>) {
     Effect::new(move |_| {
+        live::learn_time(clock.read_untracked().now_ms);
         let zone = Zone::Local(live::local_offset_s());
         live::every_second(move |now_ms| {
             let shown = clock.read_untracked().now_ms;

@@ -11,8 +11,9 @@ use wasm_bindgen::{JsCast, prelude::Closure};
 type OnSecond = Rc<dyn Fn(i64)>;
 
 thread_local! {
-    /// Console time minus browser time, ms: what is shown is the console's time also where the browser's clock is off.
-    static SKEW_MS: Cell<i64> = const { Cell::new(0) };
+    /// Console time minus browser time, ms, as far as is known: what is shown is the console's time also where the
+    /// browser's clock is off.
+    static SKEW_MS: Cell<Option<i64>> = const { Cell::new(None) };
     static SECONDS: RefCell<Vec<OnSecond>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -21,16 +22,17 @@ fn browser_ms() -> i64 {
     js_sys::Date::now() as i64
 }
 
-/// The console's time now, Unix ms, as far as the browser can tell.
+/// The console's time now, Unix ms, as far as the browser can tell. Differences below two seconds are the network's.
 #[must_use]
 pub fn now_ms() -> i64 {
-    browser_ms() + SKEW_MS.get()
+    browser_ms() + SKEW_MS.get().filter(|skew| skew.abs() > 2_000).unwrap_or(0)
 }
 
-/// Learns the console's time from an event. Differences below two seconds are the network's.
-pub(super) fn learn_time(console_ms: i64) {
+/// Learns from a time that the console wrote some while ago. It is never ahead of the console's clock, so the
+/// largest difference seen is the nearest to the truth; an old time (the last poll of a poller that died) teaches nothing.
+pub fn learn_time(console_ms: i64) {
     let skew = console_ms - browser_ms();
-    SKEW_MS.set(if skew.abs() > 2_000 { skew } else { 0 });
+    SKEW_MS.set(Some(SKEW_MS.get().map_or(skew, |known| known.max(skew))));
 }
 
 /// The browser's zone now, seconds east of UTC.

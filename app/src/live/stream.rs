@@ -32,7 +32,7 @@ pub enum LiveEvent {
     Delta(DeltaView),
     /// Everything, when the stream could not go on from where it stopped.
     Snapshot(Box<OverviewView>),
-    /// Nothing changed; the console's time, Unix ms.
+    /// Nothing changed; when the last poll ended, Unix ms.
     Tick(i64),
 }
 
