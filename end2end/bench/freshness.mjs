@@ -36,27 +36,38 @@ export async function measure({ programs, dir, estate, quick }) {
     const samples = Object.fromEntries(INTERVALS_MS.map((interval) => [interval, []]));
     for (let round = 0; round < rounds; round += 1) {
       const started = [];
-      const watched = [];
-      for (const interval of INTERVALS_MS) {
-        watched.push(await startConsole({ programs, work, estate, prometheus, interval, undo: started }));
-        await sleep(Math.random() * 1_000);
-      }
-      for (let change = 0; change < changes; change += 1) {
-        await sleep(1_000 + Math.random() * 2_000);
-        const value = exporter.change();
-        const deadline = performance.now() + 30_000;
-        while (!watched.every((console) => console.pushed.has(value))) {
-          if (performance.now() > deadline) throw new Error(`the value ${value} was not pushed within 30 s; see ${work}`);
-          await sleep(20);
+      try {
+        const watched = [];
+        for (const interval of INTERVALS_MS) {
+          watched.push(await startConsole({ programs, work, estate, prometheus, interval, undo: started }));
+          await sleep(Math.random() * 1_000);
         }
-        for (const console of watched) samples[console.interval].push(legs(exporter, console, value));
+        for (let change = 0; change < changes; change += 1) {
+          await sleep(1_000 + Math.random() * 2_000);
+          const value = exporter.change();
+          const deadline = performance.now() + 30_000;
+          while (!watched.every((console) => console.pushed.has(value))) {
+            if (performance.now() > deadline) throw new Error(lost(value, exporter, watched, work));
+            await sleep(20);
+          }
+          for (const console of watched) samples[console.interval].push(legs(exporter, console, value));
+        }
+      } finally {
+        for (const stop of started.reverse()) await stop();
       }
-      for (const stop of started.reverse()) await stop();
     }
     return report(samples);
   } finally {
     for (const stop of undo.reverse()) await stop();
   }
+}
+
+function lost(value, exporter, watched, work) {
+  const stations = watched.map(({ interval, answers, pushed }) => {
+    const way = [exporter.scraped.has(value) && "scraped", answers.has(value) && "answered", pushed.has(value) && "pushed"];
+    return `polled every ${interval} ms: ${way.filter(Boolean).join(", ") || "nothing"}`;
+  });
+  return `the value ${value} was not pushed to every viewer within 30 s (${stations.join("; ")}); see the logs in ${work}`;
 }
 
 /** The parts of one value's way, in ms. */
@@ -128,7 +139,7 @@ async function startConsole({ programs, work, estate, prometheus, interval, undo
     text_so_far = lines.pop();
     for (const line of lines.filter((line) => line.startsWith("data: "))) {
       const data = JSON.parse(line.slice(6));
-      const value = data.v?.[METRIC] ?? data.m?.[METRIC]?.value;
+      const value = data.v?.[METRIC] ?? data.m?.[METRIC]?.v;
       if (value !== undefined && value !== null && !pushed.has(value)) pushed.set(value, now);
     }
   });
@@ -140,7 +151,9 @@ async function startConsole({ programs, work, estate, prometheus, interval, undo
 function noting(prometheus, answers) {
   return createServer((incoming, outgoing) => {
     const asked = performance.now();
-    const { method, url, headers } = incoming;
+    const { method, url } = incoming;
+    // Compressed, an answer could not be looked into.
+    const headers = { ...incoming.headers, "accept-encoding": "identity" };
     const onward = ask({ host: "127.0.0.1", port: prometheus, method, path: url, headers }, (answer) => {
       const chunks = [];
       answer.on("data", (chunk) => chunks.push(chunk));
