@@ -1,8 +1,9 @@
 // The choice of colours, through its form.
 import { test, expect } from "../support/console.mjs";
 
-const background = (page) => page.locator("body").evaluate((body) => getComputedStyle(body).backgroundColor);
-const lightness = (color) => color.match(/[\d.]+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0);
+const background = (page) => page.locator("html").evaluate((html) => getComputedStyle(html).backgroundColor);
+/** Of `oklch(0.966 0.005 250)`: 0.966. */
+const lightness = (color) => Number(color.match(/^oklch\(([\d.]+) /)[1]);
 
 test("dark, light and the system's own are chosen in the account menu, and stay", async ({ page, signIn }) => {
   await signIn("viewer");

@@ -133,14 +133,23 @@ export const test = base.extend({
       .toEqual([]);
   },
 
+  /** What the browser may report besides, where a test breaks something on purpose. */
+  expectedErrors: [[], { option: true }],
+
   /** Fails the test if the page writes an error to its console, or one of its scripts throws. */
   noConsoleErrors: [
-    async ({ page }, use) => {
+    async ({ page, expectedErrors }, use) => {
       const errors = [];
-      page.on("console", (message) => message.type() === "error" && errors.push(`${message.text()} (${message.location().url})`));
+      // A page that answers with an error status is an error to the browser; whether it should is for the test to say.
+      const refused = new Set();
+      page.on("response", (response) => response.status() >= 400 && response.request().isNavigationRequest() && refused.add(response.url()));
+      page.on("console", (message) => {
+        const { url } = message.location();
+        if (message.type() === "error" && !(refused.has(url) && message.text().startsWith("Failed to load resource"))) errors.push(`${message.text()} (${url})`);
+      });
       page.on("pageerror", (error) => errors.push(String(error)));
       await use(errors);
-      expect(errors, "errors in the browser's console").toEqual([]);
+      expect(errors.filter((error) => !expectedErrors.some((expected) => expected.test(error))), "errors in the browser's console").toEqual([]);
     },
     { auto: true },
   ],
