@@ -65,7 +65,9 @@ async function load(browser, url, cookie) {
   await context.close();
   if (errors.length > 0) throw new Error(`the page has errors: ${errors.join(", ")}`);
   if (!values || !firstPaint) throw new Error("no value came onto the screen");
-  return { files: [...files.values()], live, firstPaint, ...values };
+  // Frames are counted before they are shown, and the first paint when it is: what is later holds.
+  const onScreen = Math.max(firstPaint, values.painted);
+  return { files: [...files.values()], live, firstPaint, inDom: values.inDom, onScreen };
 }
 
 /** Runs in the page before anything else: when the first tile has its number, and when that was painted. */
@@ -75,7 +77,7 @@ function watchValues() {
     if (!number) return false;
     const inDom = performance.now();
     // The callback after the next frame's: by then the frame that holds the number has been handed over.
-    requestAnimationFrame(() => requestAnimationFrame(() => (window.__values = { inDom, painted: performance.now(), number })));
+    requestAnimationFrame(() => requestAnimationFrame(() => (window.__values = { inDom, painted: performance.now() })));
     return true;
   };
   const observer = new MutationObserver(() => look() && observer.disconnect());
@@ -89,7 +91,7 @@ function report(loads, version) {
   if (strange.length > 0) throw new Error(`unexpected answers: ${strange.map((file) => `${file.status} ${file.pathname}`).join(", ")}`);
   const bytes = (of) => of.reduce((sum, file) => sum + file.bytes, 0);
   const kb = (n) => `${(n / 1e3).toFixed(1)} kB`;
-  const painted = spread(loads.map((load) => load.painted));
+  const onScreen = spread(loads.map((load) => load.onScreen));
   const ms = (n) => `${Math.round(n)} ms`;
   const line = (name, figure) => {
     const { min, median, p90, max } = spread(loads.map((load) => load[figure]));
@@ -98,7 +100,7 @@ function report(loads, version) {
   const before = bytes(files.filter((file) => ["html", "css"].includes(kindOf(file))));
   return {
     rows: [
-      row("Values on screen after a cold load (median)", { aim: 200, best: "250 ms (Alertmanager)", value: painted.median, show: ms }),
+      row("Values on screen after a cold load (median)", { aim: 200, best: "250 ms (Alertmanager)", value: onScreen.median, show: ms }),
       row("Transferred for a cold load, everything", { aim: 200e3, best: "367 kB (Alertmanager)", value: bytes(files), show: kb }),
       row("Transferred until values are on screen (HTML, CSS)", { value: before, show: kb }),
     ],
@@ -115,7 +117,7 @@ function report(loads, version) {
       ["time after a cold load", "min", "median", "90th percentile", "max"],
       line("first contentful paint", "firstPaint"),
       line("first tile's value in the document", "inDom"),
-      line("… and painted", "painted"),
+      line("… and on screen", "onScreen"),
       line("live: the event stream is asked for, so WebAssembly runs", "live"),
     ],
     notes: [`${loads.length} loads in Chromium ${version}, headless, 1280 × 900, each in a context of its own, over loopback; bytes include headers.`],
