@@ -2,7 +2,7 @@
 # Brings what the demo, the tests or the benchmarks need and this machine lacks; does nothing, quickly, if nothing is
 # missing. On Debian and its kin it installs packages (with sudo unless run by root), elsewhere it names the programs.
 #
-#   end2end/setup.sh [run|test|bench]     test = run and a browser; bench = run and load generators
+#   end2end/setup.sh [run|test|bench]     test = run and a browser; bench = test and load generators
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -101,7 +101,7 @@ look() {
             die "node is $found, and $node_minimum or newer is needed; update it, or remove it to get Debian's package."
     fi
     need npm npm
-    if [[ $want == test ]] && ! has chromium && ! has chromium-browser && [[ ! -x ${CHROMIUM:-} ]]; then
+    if [[ $want != run ]] && ! has chromium && ! has chromium-browser && [[ ! -x ${CHROMIUM:-} ]]; then
         need chromium chromium
     fi
     if [[ $want == bench ]]; then
@@ -195,4 +195,4 @@ look
     ((${#programs[@]} == 0)) || die "still missing after the installation: ${programs[*]}"
 }
 packages_of end2end/estate/skillquest
-[[ $want != test ]] || packages_of end2end
+[[ $want == run ]] || packages_of end2end

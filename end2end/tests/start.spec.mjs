@@ -20,7 +20,7 @@ test("the front end comes compressed and may be kept for ever", async ({ page, s
     if (path.startsWith("/pkg/")) files.set(path, response.headers());
   });
   await signIn("viewer");
-  await page.goto("/", { waitUntil: "networkidle" }).catch(() => {});
+  await page.goto("/");
   await expect.poll(() => [...files.keys()].map((path) => path.split(".").pop()).sort()).toEqual(["css", "js", "wasm"]);
   for (const [path, headers] of files) {
     expect(path, "named by content").toMatch(/^\/pkg\/quarterdeck\.[0-9a-f]{16}(_bg\.wasm|\.js|\.css)$/);

@@ -3,6 +3,8 @@
 //! `cargo bench -p quarterdeck --bench audit_appends`. The baseline of the same run is a plain insert of the same text,
 //! one a transaction, into a table without any chain.
 
+#![allow(clippy::print_stdout, clippy::expect_used, reason = "figures for a person; what fails ends it")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,12 +21,20 @@ const TIME: Duration = Duration::from_secs(3);
 
 fn event(maker: &EventMaker) -> Event {
     maker.event(
-        &Origin { address: Some([192, 0, 2, 1].into()), ..Origin::default() },
-        Actor::CommandLine { name: "cli:bench".into() },
+        &Origin {
+            address: Some([192, 0, 2, 1].into()),
+            ..Origin::default()
+        },
+        Actor::CommandLine {
+            name: "cli:bench".into(),
+        },
         Action::SessionOpened,
         Object::new("session", "bench"),
         Outcome::Succeeded,
-        Detail::none().with("user_agent", "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"),
+        Detail::none().with(
+            "user_agent",
+            "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0",
+        ),
     )
 }
 
@@ -55,7 +65,11 @@ async fn rate<F: Future<Output = ()> + Send>(
 }
 
 async fn plain(pool: PgPool, text: String) {
-    sqlx::query("insert into public.plain (canonical) values ($1)").bind(text).execute(&pool).await.expect("a row");
+    sqlx::query("insert into public.plain (canonical) values ($1)")
+        .bind(text)
+        .execute(&pool)
+        .await
+        .expect("a row");
 }
 
 async fn single(pool: PgPool, event: Event) {
@@ -65,10 +79,12 @@ async fn single(pool: PgPool, event: Event) {
 }
 
 #[tokio::main]
-#[allow(clippy::print_stdout, clippy::expect_used, reason = "figures for a person")]
 async fn main() {
-    let cluster = Postgres::start_with(&PostgresOptions { durable: true, ..PostgresOptions::default() })
-        .expect("a durable PostgreSQL");
+    let cluster = Postgres::start_with(&PostgresOptions {
+        durable: true,
+        ..PostgresOptions::default()
+    })
+    .expect("a durable PostgreSQL");
     cluster.create_role("deck_owner", "").expect("a role");
     cluster.create_role("deck_console", "").expect("a role");
     cluster.create_database("deck", "deck_owner").expect("a database");
@@ -86,7 +102,10 @@ async fn main() {
     let maker = EventMaker::new(Arc::new(SystemClock), Arc::new(SystemEntropy));
     let (recorder, _worker) = Recorder::start(pool.clone());
 
-    println!("{:>8} {:>16} {:>16} {:>8} {:>16} {:>8}", "writers", "plain insert/s", "one by one/s", "ratio", "batched/s", "ratio");
+    println!(
+        "{:>8} {:>16} {:>16} {:>8} {:>16} {:>8}",
+        "writers", "plain insert/s", "one by one/s", "ratio", "batched/s", "ratio"
+    );
     for writers in [1, 4, 16, 64, 256] {
         let connections = writers.min(64);
         let text = event(&maker).canonical().expect("a text");
@@ -116,6 +135,12 @@ async fn main() {
     }
     let mut owner = db::owner_connection(&config).await.expect("a connection");
     let begun = Instant::now();
-    let head = verify_database(&mut owner, None).await.expect("a chain that holds");
-    println!("verified {} rows at {:.0} rows/s", head.seq, head.seq as f64 / begun.elapsed().as_secs_f64());
+    let head = verify_database(&mut owner, None)
+        .await
+        .expect("a chain that holds");
+    println!(
+        "verified {} rows at {:.0} rows/s",
+        head.seq,
+        head.seq as f64 / begun.elapsed().as_secs_f64()
+    );
 }

@@ -5,12 +5,7 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use quarterdeck::{
-    cli, clients,
-    clock::SystemClock,
-    config::Config,
-    db, doctor,
-    entropy::SystemEntropy,
-    startup::Console,
+    cli, clients, clock::SystemClock, config::Config, db, doctor, entropy::SystemEntropy, startup::Console,
     telemetry,
 };
 use tokio::net::TcpListener;
@@ -21,7 +16,13 @@ use tokio::net::TcpListener;
 struct Cli {
     /// The configuration file; deploy/quarterdeck.example.toml documents every setting. The environment overrides it:
     /// `QUARTERDECK__SECTION__KEY`
-    #[arg(long, global = true, env = "QUARTERDECK_CONFIG", default_value = "quarterdeck.toml", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "QUARTERDECK_CONFIG",
+        default_value = "quarterdeck.toml",
+        value_name = "FILE"
+    )]
     config: PathBuf,
     #[command(subcommand)]
     command: Command,
@@ -75,7 +76,11 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor => {
             let report = doctor::run(&load(&cli.config)?).await;
             write!(out.lock(), "{report}")?;
-            return Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return Ok(if report.is_sound() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
         }
         Command::Serve => serve(load(&cli.config)?).await?,
     }
@@ -95,7 +100,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     })?;
     if config.database.migrate_on_start {
         match db::migrate(&config.database).await {
-            Ok(done) => tracing::info!(version = done.version, applied = done.applied.len(), "the schema is up to date"),
+            Ok(done) => tracing::info!(
+                version = done.version,
+                applied = done.applied.len(),
+                "the schema is up to date"
+            ),
             // Live health needs no database: the console starts, and says what is missing.
             Err(error) => tracing::error!(
                 error = &error as &dyn std::error::Error,

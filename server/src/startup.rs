@@ -70,20 +70,35 @@ impl Console {
     ///
     /// # Errors
     /// For settings that cannot be used; the text names them.
-    pub async fn start(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<Self> {
+    pub async fn start(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> anyhow::Result<Self> {
         let profile = Arc::new(config.profile.load()?);
         let pool = db::runtime_pool(&config.database)?;
         let prometheus = PrometheusClient::new(&config.prometheus).context("[prometheus]")?;
-        let alertmanager =
-            config.alertmanager.as_ref().map(AlertmanagerClient::new).transpose().context("[alertmanager]")?;
-        let nodes = config.postgres.iter().map(PostgresNode::new).collect::<Result<Vec<_>, _>>()?;
+        let alertmanager = config
+            .alertmanager
+            .as_ref()
+            .map(AlertmanagerClient::new)
+            .transpose()
+            .context("[alertmanager]")?;
+        let nodes = config
+            .postgres
+            .iter()
+            .map(PostgresNode::new)
+            .collect::<Result<Vec<_>, _>>()?;
         let relay = config.redis.as_ref().map(Relay::new).transpose()?;
         let metrics = Metrics::new();
         let stop = CancellationToken::new();
         let mut workers = JoinSet::new();
 
         let (recorder, recording) = Recorder::start(pool.clone());
-        let limiter_redis = config.redis.as_ref().map(|r| Ok::<_, anyhow::Error>((lazy_redis(r)?, r.prefix.as_str())));
+        let limiter_redis = config
+            .redis
+            .as_ref()
+            .map(|r| Ok::<_, anyhow::Error>((lazy_redis(r)?, r.prefix.as_str())));
         let limiter = Limiter::new(limiter_redis.transpose()?, Arc::clone(&clock), &config.identity);
         let identity = Arc::new(Identity::new(IdentityParts {
             pool: pool.clone(),
@@ -95,7 +110,10 @@ impl Console {
             config: config.identity.clone(),
         }));
         if let Err(error) = identity.load().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "accounts can't be read yet; trying on");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "accounts can't be read yet; trying on"
+            );
         }
         workers.spawn({
             let (identity, stop) = (Arc::clone(&identity), stop.clone());
@@ -131,11 +149,17 @@ impl Console {
             config: config.poller,
             push: config.push,
         });
-        workers.spawn(poller.run(PollerInputs { leadership, snapshots, stop: stop.clone() }));
+        workers.spawn(poller.run(PollerInputs {
+            leadership,
+            snapshots,
+            stop: stop.clone(),
+        }));
 
         let names = AssetNames::embedded();
         if names.is_none() {
-            tracing::warn!("this binary holds no front end: pages come without style and script; run `cargo xtask front` and build again");
+            tracing::warn!(
+                "this binary holds no front end: pages come without style and script; run `cargo xtask front` and build again"
+            );
         }
         let names = names.unwrap_or(AssetNames {
             output_name: "quarterdeck".to_owned(),
@@ -174,7 +198,13 @@ impl Console {
             stop: stop.clone(),
         };
         let (router, doors) = router(&state, &names.stylesheet);
-        Ok(Self { state, doors, router, workers, stop })
+        Ok(Self {
+            state,
+            doors,
+            router,
+            workers,
+            stop,
+        })
     }
 
     /// The router, for tests that call it without a socket.
@@ -188,7 +218,11 @@ impl Console {
     ///
     /// # Errors
     /// When the socket fails.
-    pub async fn serve(mut self, listener: TcpListener, until: impl Future<Output = ()>) -> anyhow::Result<()> {
+    pub async fn serve(
+        mut self,
+        listener: TcpListener,
+        until: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
         use axum::serve::ListenerExt;
         let drain = Duration::from_secs(self.state.config.server.drain_s);
         // Without it a streamed page waits 40 ms for an acknowledgement.
@@ -199,7 +233,8 @@ impl Console {
         });
         let stopping = self.stop.clone();
         let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
-        let server = axum::serve(listener, service).with_graceful_shutdown(async move { stopping.cancelled().await });
+        let server =
+            axum::serve(listener, service).with_graceful_shutdown(async move { stopping.cancelled().await });
         let mut server = tokio::spawn(server.into_future());
         tokio::select! {
             () = until => {}
@@ -216,7 +251,10 @@ impl Console {
         // What remains to be recorded is recorded, unless the database is away.
         drop(self.state);
         let finish = async { while self.workers.join_next().await.is_some() {} };
-        if tokio::time::timeout(Duration::from_secs(5), finish).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(5), finish)
+            .await
+            .is_err()
+        {
             tracing::warn!("some workers did not finish in time and were cut off");
         }
         tracing::info!("stopped");
@@ -263,11 +301,27 @@ fn router(state: &AppState, stylesheet: &str) -> (Router, Vec<Door>) {
         .get("/api/v1/health", health, get(rest::health::overview))
         .get("/api/v1/health/{id}", health, get(rest::health::metric))
         .get("/api/v1/health/{id}/range", health, get(rest::health::range))
-        .get("/api/v1/health/{id}/range.csv", health, get(rest::health::range_csv))
-        .get("/api/v1/health/{id}/transitions", health, get(rest::health::transitions))
+        .get(
+            "/api/v1/health/{id}/range.csv",
+            health,
+            get(rest::health::range_csv),
+        )
+        .get(
+            "/api/v1/health/{id}/transitions",
+            health,
+            get(rest::health::transitions),
+        )
         .get("/api/v1/events", health, get(events::stream))
-        .get("/api/v1/me", Access::Call(Permission::ViewOwnSessions), get(rest::me))
-        .get("/api/v1/openapi.json", Access::Public, get(rest::openapi::document))
+        .get(
+            "/api/v1/me",
+            Access::Call(Permission::ViewOwnSessions),
+            get(rest::me),
+        )
+        .get(
+            "/api/v1/openapi.json",
+            Access::Public,
+            get(rest::openapi::document),
+        )
         .get("/-/healthy", Access::Public, get(probes::healthy))
         .get("/-/ready", Access::Public, get(probes::ready))
         .get("/metrics", Access::Public, get(probes::metrics))
@@ -276,7 +330,11 @@ fn router(state: &AppState, stylesheet: &str) -> (Router, Vec<Door>) {
         .post("/sign-in", Access::Public, post(sessions::sign_in))
         .post("/sign-out", Access::Public, post(sessions::sign_out))
         .post("/account/theme", Access::Public, post(theme::choose))
-        .post("/account/sessions/{id}/revoke", Access::Form(Permission::RevokeOwnSession), post(sessions::revoke))
+        .post(
+            "/account/sessions/{id}/revoke",
+            Access::Form(Permission::RevokeOwnSession),
+            post(sessions::revoke),
+        )
         .post(
             "/account/sessions/revoke-others",
             Access::Form(Permission::RevokeOwnSession),
@@ -296,7 +354,11 @@ fn router(state: &AppState, stylesheet: &str) -> (Router, Vec<Door>) {
             "/account/sessions" => Access::Page(Permission::ViewOwnSessions),
             _ => Access::Page(Permission::ViewHealth),
         };
-        Door { method: axum::http::Method::GET, path, access }
+        Door {
+            method: axum::http::Method::GET,
+            path,
+            access,
+        }
     }));
     let document = {
         let options = state.leptos.clone();
@@ -312,11 +374,17 @@ fn router(state: &AppState, stylesheet: &str) -> (Router, Vec<Door>) {
         .merge(calls)
         .route("/api/{*rest}", axum::routing::any(rest::no_such_call))
         .merge(pages)
-        .layer(middleware::from_fn_with_state(state.auth.clone(), refuse_cross_site))
+        .layer(middleware::from_fn_with_state(
+            state.auth.clone(),
+            refuse_cross_site,
+        ))
         .layer(middleware::from_fn_with_state(state.auth.clone(), authenticate))
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
         .layer(CatchPanicLayer::custom(request::after_panic))
-        .layer(middleware::from_fn_with_state(Https(state.config.server.is_https()), security_headers))
+        .layer(middleware::from_fn_with_state(
+            Https(state.config.server.is_https()),
+            security_headers,
+        ))
         .layer(middleware::from_fn_with_state(state.clone(), request::observe))
         .with_state(state.clone());
     (router, doors)

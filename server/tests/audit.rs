@@ -1,5 +1,10 @@
 //! The audit log on a real PostgreSQL: that it takes what it should, refuses what it should, and shows what was done to
 //! it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set itself up has failed, helpers included"
+)]
 
 #[path = "support/database.rs"]
 mod database;

@@ -1,5 +1,6 @@
 //! Live health as a whole console shows it, on real PostgreSQL, Redis and Prometheus.
 
+#[expect(dead_code, reason = "each test binary uses its part of the shared support")]
 #[path = "support/database.rs"]
 mod database;
 #[path = "support/deck.rs"]

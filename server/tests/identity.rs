@@ -1,4 +1,9 @@
 //! Identity on a real PostgreSQL and a real Redis, by way of HTTP.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set itself up has failed, helpers included"
+)]
 
 #[path = "support/console.rs"]
 mod console;

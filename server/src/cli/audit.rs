@@ -53,13 +53,19 @@ impl AuditCommand {
 /// The first bad row and what is wrong with it, or what else went wrong. The process then ends with exit code 1.
 pub async fn run(command: AuditCommand, config: &DatabaseConfig, mut out: impl Write) -> anyhow::Result<()> {
     match command {
-        AuditCommand::Verify { export: Some(path), expect_head } => {
+        AuditCommand::Verify {
+            export: Some(path),
+            expect_head,
+        } => {
             let file = File::open(&path).with_context(|| format!("{} can't be opened", path.display()))?;
             let head = audit::verify_export(BufReader::new(file), expect_head)?;
             writeln!(out, "The export is whole and unchanged: {} rows.", head.seq)?;
             writeln!(out, "Head: {head}")?;
         }
-        AuditCommand::Verify { export: None, expect_head } => {
+        AuditCommand::Verify {
+            export: None,
+            expect_head,
+        } => {
             let mut connection = db::owner_connection(config).await?;
             let head = audit::verify_database(&mut connection, expect_head).await?;
             writeln!(out, "The audit log is whole and unchanged: {} rows.", head.seq)?;
@@ -67,7 +73,9 @@ pub async fn run(command: AuditCommand, config: &DatabaseConfig, mut out: impl W
         }
         AuditCommand::Export { file } => {
             let mut connection = db::owner_connection(config).await?;
-            let target = file.as_ref().map_or("standard output".into(), |path| path.display().to_string());
+            let target = file
+                .as_ref()
+                .map_or("standard output".into(), |path| path.display().to_string());
             // Recorded first, so that the export holds the line about itself.
             let maker = EventMaker::new(Arc::new(SystemClock), Arc::new(SystemEntropy));
             let event = maker.event(

@@ -12,7 +12,11 @@ use crate::db;
 pub async fn run(config: &DatabaseConfig, mut out: impl Write) -> anyhow::Result<()> {
     let done = db::migrate(config).await?;
     match done.applied.as_slice() {
-        [] => writeln!(out, "The schema quarterdeck was at version {} already.", done.version)?,
+        [] => writeln!(
+            out,
+            "The schema quarterdeck was at version {} already.",
+            done.version
+        )?,
         applied => writeln!(
             out,
             "Brought the schema quarterdeck to version {} ({} applied).",
@@ -21,7 +25,10 @@ pub async fn run(config: &DatabaseConfig, mut out: impl Write) -> anyhow::Result
         )?,
     }
     match done.runtime_role {
-        Some(role) => writeln!(out, "The role {role} has its rights, and none on the audit chain's tables.")?,
+        Some(role) => writeln!(
+            out,
+            "The role {role} has its rights, and none on the audit chain's tables."
+        )?,
         None => writeln!(
             out,
             "The console runs as the owner of its schema: give database.owner_url and a role of its own to \

@@ -70,35 +70,77 @@ pub async fn run(command: UserCommand, config: &DatabaseConfig, mut out: impl Wr
     let pool = db::runtime_pool(config)?;
     let passwords = Passwords::new(1, entropy.clone())?;
     let accounts = Accounts::new(pool, passwords, Arc::new(SystemClock), entropy);
-    let by = By { actor: operator(), origin: Origin::default() };
+    let by = By {
+        actor: operator(),
+        origin: Origin::default(),
+    };
     match command {
-        UserCommand::Add { name, role, display_name, password_stdin } => {
+        UserCommand::Add {
+            name,
+            role,
+            display_name,
+            password_stdin,
+        } => {
             let display_name = display_name.unwrap_or_else(|| name.clone());
             let password = password(password_stdin)?;
-            let new = NewAccount { username: name, display_name, role, password };
+            let new = NewAccount {
+                username: name,
+                display_name,
+                role,
+                password,
+            };
             let account = accounts.add(&by, new).await?;
-            writeln!(out, "Made the account {} with the role {}.", account.username, account.role)?;
+            writeln!(
+                out,
+                "Made the account {} with the role {}.",
+                account.username, account.role
+            )?;
         }
         UserCommand::Passwd { name, password_stdin } => {
-            accounts.set_password(&by, &name, password(password_stdin)?).await?;
-            writeln!(out, "{name} has a new password; the account's sessions were ended.")?;
+            accounts
+                .set_password(&by, &name, password(password_stdin)?)
+                .await?;
+            writeln!(
+                out,
+                "{name} has a new password; the account's sessions were ended."
+            )?;
         }
         UserCommand::Disable { name } => {
             let changed = accounts.disable(&by, &name).await?;
-            let text = if changed { "is disabled; its sessions were ended" } else { "was disabled already" };
+            let text = if changed {
+                "is disabled; its sessions were ended"
+            } else {
+                "was disabled already"
+            };
             writeln!(out, "{name} {text}.")?;
         }
         UserCommand::Enable { name } => {
             let changed = accounts.enable(&by, &name).await?;
-            writeln!(out, "{name} {}.", if changed { "is enabled again" } else { "was enabled already" })?;
+            writeln!(
+                out,
+                "{name} {}.",
+                if changed {
+                    "is enabled again"
+                } else {
+                    "was enabled already"
+                }
+            )?;
         }
         UserCommand::Role { name, role } => {
             let changed = accounts.set_role(&by, &name, role).await?;
-            writeln!(out, "{name} {} the role {role}.", if changed { "now has" } else { "had" })?;
+            writeln!(
+                out,
+                "{name} {} the role {role}.",
+                if changed { "now has" } else { "had" }
+            )?;
         }
         UserCommand::List => {
             for account in accounts.list().await? {
-                let state = if account.disabled_at.is_some() { "disabled" } else { "enabled" };
+                let state = if account.disabled_at.is_some() {
+                    "disabled"
+                } else {
+                    "enabled"
+                };
                 writeln!(
                     out,
                     "{:<24} {:<9} {:<9} {}",
@@ -116,13 +158,18 @@ pub fn operator() -> Actor {
         .iter()
         .find_map(|variable| std::env::var(variable).ok().filter(|name| !name.is_empty()))
         .unwrap_or_else(|| "unknown".to_owned());
-    Actor::CommandLine { name: format!("cli:{}", name.replace('\0', "")) }
+    Actor::CommandLine {
+        name: format!("cli:{}", name.replace('\0', "")),
+    }
 }
 
 fn password(from_stdin: bool) -> anyhow::Result<String> {
     if from_stdin {
         let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).context("the password could not be read")?;
+        std::io::stdin()
+            .lock()
+            .read_line(&mut line)
+            .context("the password could not be read")?;
         return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
     }
     const HOW: &str = "there is no terminal to ask at; give the password with --password-stdin";

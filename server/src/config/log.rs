@@ -24,6 +24,9 @@ pub enum LogFormat {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { filter: "info".to_owned(), format: LogFormat::Json }
+        Self {
+            filter: "info".to_owned(),
+            format: LogFormat::Json,
+        }
     }
 }

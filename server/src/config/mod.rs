@@ -109,8 +109,10 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], which names the setting and what to do.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
         Self::from_toml(&text)
     }
 
@@ -137,15 +139,31 @@ impl Config {
             redis.client()?;
         }
         let bounds = [
-            ("poller.interval_ms", (500..=300_000).contains(&self.poller.interval_ms), "must lie between 500 and 300000"),
+            (
+                "poller.interval_ms",
+                (500..=300_000).contains(&self.poller.interval_ms),
+                "must lie between 500 and 300000",
+            ),
             (
                 "push.deadband_ratio",
                 (0.0..=0.5).contains(&self.push.deadband_ratio),
                 "must lie between 0 (send every change) and 0.5",
             ),
-            ("push.heartbeat_s", (1..=30).contains(&self.push.heartbeat_s), "must lie between 1 and 30: browsers warn after 40 s of silence"),
-            ("push.queue_events", (1..=4096).contains(&self.push.queue_events), "must lie between 1 and 4096"),
-            ("push.replay_events", self.push.replay_events <= 4096, "must not be over 4096"),
+            (
+                "push.heartbeat_s",
+                (1..=30).contains(&self.push.heartbeat_s),
+                "must lie between 1 and 30: browsers warn after 40 s of silence",
+            ),
+            (
+                "push.queue_events",
+                (1..=4096).contains(&self.push.queue_events),
+                "must lie between 1 and 4096",
+            ),
+            (
+                "push.replay_events",
+                self.push.replay_events <= 4096,
+                "must not be over 4096",
+            ),
         ];
         match bounds.into_iter().find(|(_, fits, _)| !fits) {
             Some((setting, _, problem)) => Err(ConfigError::OutOfBounds { setting, problem }),
@@ -155,7 +173,10 @@ impl Config {
 }
 
 #[cfg(test)]
-#[expect(clippy::result_large_err, reason = "figment's Jail takes closures that return its own error")]
+#[expect(
+    clippy::result_large_err,
+    reason = "figment's Jail takes closures that return its own error"
+)]
 mod tests {
     use super::*;
 
@@ -194,17 +215,43 @@ mod tests {
         };
         // serde names every field that it knows when it meets one that it doesn't know.
         for section in [
-            "server", "database", "redis", "prometheus", "alertmanager", "postgres", "profile", "identity", "poller", "push", "log",
+            "server",
+            "database",
+            "redis",
+            "prometheus",
+            "alertmanager",
+            "postgres",
+            "profile",
+            "identity",
+            "poller",
+            "push",
+            "log",
         ] {
-            let shown = keys(table.get(section).unwrap_or_else(|| panic!("[{section}] is not in the example")));
-            let brackets = if section == "postgres" { "[[postgres]]" } else { &format!("[{section}]") };
-            let probe = format!("[prometheus]\nurl='http://h'\n{}\nno_such_key = 1", if section == "prometheus" { "" } else { brackets });
+            let shown = keys(
+                table
+                    .get(section)
+                    .unwrap_or_else(|| panic!("[{section}] is not in the example")),
+            );
+            let brackets = if section == "postgres" {
+                "[[postgres]]"
+            } else {
+                &format!("[{section}]")
+            };
+            let probe = format!(
+                "[prometheus]\nurl='http://h'\n{}\nno_such_key = 1",
+                if section == "prometheus" { "" } else { brackets }
+            );
             let message = Config::from_toml(&probe).unwrap_err().to_string();
-            let (_, expected) = message.split_once("expected").unwrap_or_else(|| panic!("{message}"));
+            let (_, expected) = message
+                .split_once("expected")
+                .unwrap_or_else(|| panic!("{message}"));
             let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
             assert!(!known.is_empty(), "{message}");
             for field in known {
-                assert!(shown.iter().any(|k| k == field), "[{section}] {field} is not in the example");
+                assert!(
+                    shown.iter().any(|k| k == field),
+                    "[{section}] {field} is not in the example"
+                );
             }
         }
     }
@@ -228,10 +275,16 @@ mod tests {
         let refused = |text: &str| Config::from_toml(text).unwrap_err().to_string();
         assert!(refused("").contains("prometheus"), "{}", refused(""));
         let misspelt = refused("[prometheus]\nurl='http://h'\n[poller]\nintervall_ms=1");
-        assert!(misspelt.contains("intervall_ms") && misspelt.contains("interval_ms"), "{misspelt}");
+        assert!(
+            misspelt.contains("intervall_ms") && misspelt.contains("interval_ms"),
+            "{misspelt}"
+        );
         let bounds = refused("[prometheus]\nurl='http://h'\n[poller]\ninterval_ms=1");
         assert_eq!(bounds, "poller.interval_ms must lie between 500 and 300000");
         let missing = Config::load(Path::new("/no/such/file")).unwrap_err().to_string();
-        assert!(missing.contains("/no/such/file") && missing.contains("--config"), "{missing}");
+        assert!(
+            missing.contains("/no/such/file") && missing.contains("--config"),
+            "{missing}"
+        );
     }
 }

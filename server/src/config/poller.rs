@@ -20,7 +20,12 @@ pub struct PollerConfig {
 
 impl Default for PollerConfig {
     fn default() -> Self {
-        Self { interval_ms: 5_000, backoff_max_ms: 15_000, election_ms: 1_000, solo_after_intervals: 3 }
+        Self {
+            interval_ms: 5_000,
+            backoff_max_ms: 15_000,
+            election_ms: 1_000,
+            solo_after_intervals: 3,
+        }
     }
 }
 

@@ -28,17 +28,23 @@ pub async fn append(connection: &mut PgConnection, canonical: &[String]) -> Resu
 
 /// The events out of `ids` that are in the log: the answer to a commit whose answer was lost.
 pub async fn recorded(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
-    Ok(sqlx::query_scalar("select event_id from quarterdeck.audit_events where event_id = any($1)")
-        .bind(ids)
-        .fetch_all(connection)
-        .await?)
+    Ok(
+        sqlx::query_scalar("select event_id from quarterdeck.audit_events where event_id = any($1)")
+            .bind(ids)
+            .fetch_all(connection)
+            .await?,
+    )
 }
 
 /// The end of the chain, as the head row has it.
 pub async fn head(executor: impl PgExecutor<'_>) -> Result<Head, DbError> {
-    let (seq, hash): (i64, Vec<u8>) =
-        sqlx::query_as("select seq, hash from quarterdeck.audit_head").fetch_one(executor).await?;
-    Ok(Head { seq: sequence(seq)?, hash: sha256(&hash)? })
+    let (seq, hash): (i64, Vec<u8>) = sqlx::query_as("select seq, hash from quarterdeck.audit_head")
+        .fetch_one(executor)
+        .await?;
+    Ok(Head {
+        seq: sequence(seq)?,
+        hash: sha256(&hash)?,
+    })
 }
 
 /// The next rows after `seq`, in order; empty at the end of the log.

@@ -28,7 +28,11 @@ impl PollerLock {
     pub async fn connect(url: &str, timeout: Duration) -> Result<Self, DbError> {
         let options = connect_options(url, "database.url")?.application_name("quarterdeck-poller");
         let connection = within(timeout, options.connect()).await?;
-        Ok(Self { connection, held: false, timeout })
+        Ok(Self {
+            connection,
+            held: false,
+            timeout,
+        })
     }
 
     /// Takes the lock if nobody has it, or makes sure that it is still held. Returns whether it is held now.
@@ -53,7 +57,10 @@ impl PollerLock {
     }
 }
 
-async fn within<T>(timeout: Duration, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, DbError> {
+async fn within<T>(
+    timeout: Duration,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, DbError> {
     match tokio::time::timeout(timeout, work).await {
         Ok(result) => Ok(result?),
         Err(_) => Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)),

@@ -80,7 +80,10 @@ pub async fn migrate(config: &DatabaseConfig) -> Result<Migrated, MigrateError> 
     connection.close().await.map_err(DbError::from)?;
     Ok(Migrated {
         version: after.last().copied().unwrap_or_default(),
-        applied: after.into_iter().filter(|version| !before.contains(version)).collect(),
+        applied: after
+            .into_iter()
+            .filter(|version| !before.contains(version))
+            .collect(),
         runtime_role,
     })
 }
@@ -91,11 +94,19 @@ pub async fn migrate(config: &DatabaseConfig) -> Result<Migrated, MigrateError> 
 /// When the database can't be asked.
 pub async fn pending(connection: &mut PgConnection) -> Result<Vec<i64>, DbError> {
     let applied = applied(connection).await?;
-    Ok(EMBEDDED.iter().map(|migration| migration.version).filter(|version| !applied.contains(version)).collect())
+    Ok(EMBEDDED
+        .iter()
+        .map(|migration| migration.version)
+        .filter(|version| !applied.contains(version))
+        .collect())
 }
 
 async fn schema_exists(connection: &mut PgConnection) -> Result<bool, DbError> {
-    Ok(sqlx::query_scalar("select to_regnamespace('quarterdeck') is not null").fetch_one(connection).await?)
+    Ok(
+        sqlx::query_scalar("select to_regnamespace('quarterdeck') is not null")
+            .fetch_one(connection)
+            .await?,
+    )
 }
 
 async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, DbError> {
@@ -150,7 +161,10 @@ async fn grant(connection: &mut PgConnection, role: &str) -> Result<(), MigrateE
          grant select, insert on quarterdeck.health_transitions to {quoted};"
     );
     // Safe: the only variable part went through quote_ident.
-    sqlx::raw_sql(AssertSqlSafe(grants)).execute(&mut *transaction).await.map_err(DbError::from)?;
+    sqlx::raw_sql(AssertSqlSafe(grants))
+        .execute(&mut *transaction)
+        .await
+        .map_err(DbError::from)?;
     transaction.commit().await.map_err(DbError::from)?;
     Ok(())
 }

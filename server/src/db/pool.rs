@@ -42,8 +42,7 @@ pub async fn owner_connection(config: &DatabaseConfig) -> Result<PgConnection, D
 }
 
 pub(super) fn connect_options(url: &str, setting: &'static str) -> Result<PgConnectOptions, DbError> {
-    let options =
-        PgConnectOptions::from_str(url).map_err(|source| DbError::Url { setting, source })?;
+    let options = PgConnectOptions::from_str(url).map_err(|source| DbError::Url { setting, source })?;
     Ok(options.application_name("quarterdeck").options([
         ("search_path", "quarterdeck"),
         // The server notices within a minute that the console's machine is gone, and frees its locks.

@@ -86,16 +86,21 @@ pub async fn of_refresh_token(
     connection: &mut PgConnection,
     hash: &[u8; 32],
 ) -> Result<Option<Uuid>, DbError> {
-    Ok(sqlx::query_scalar("select session_id from quarterdeck.refresh_tokens where hash = $1")
-        .bind(hash.as_slice())
-        .fetch_optional(connection)
-        .await?)
+    Ok(
+        sqlx::query_scalar("select session_id from quarterdeck.refresh_tokens where hash = $1")
+            .bind(hash.as_slice())
+            .fetch_optional(connection)
+            .await?,
+    )
 }
 
 /// The session, locked until the caller's transaction ends: whatever happens to a family of tokens happens in turn.
 pub async fn lock(connection: &mut PgConnection, id: Uuid) -> Result<Option<SessionRow>, DbError> {
     let select = format!("{SELECT_SESSION} where id = $1 for update");
-    Ok(sqlx::query_as(sqlx::AssertSqlSafe(select)).bind(id).fetch_optional(connection).await?)
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(select))
+        .bind(id)
+        .fetch_optional(connection)
+        .await?)
 }
 
 /// A refresh token; call it with its session locked.
@@ -225,7 +230,11 @@ pub async fn open_of_user(
              where t.session_id = sessions.id and t.rotated_at is null and t.expires_at > $2)
          order by last_seen_at desc"
     );
-    Ok(sqlx::query_as(sqlx::AssertSqlSafe(select)).bind(user_id).bind(now).fetch_all(executor).await?)
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(select))
+        .bind(user_id)
+        .bind(now)
+        .fetch_all(executor)
+        .await?)
 }
 
 /// The sessions that were revoked since.
@@ -233,10 +242,12 @@ pub async fn revoked_since(
     executor: impl PgExecutor<'_>,
     since: OffsetDateTime,
 ) -> Result<Vec<(Uuid, OffsetDateTime)>, DbError> {
-    Ok(sqlx::query_as("select id, revoked_at from quarterdeck.sessions where revoked_at >= $1")
-        .bind(since)
-        .fetch_all(executor)
-        .await?)
+    Ok(
+        sqlx::query_as("select id, revoked_at from quarterdeck.sessions where revoked_at >= $1")
+            .bind(since)
+            .fetch_all(executor)
+            .await?,
+    )
 }
 
 /// Removes what no decision needs any more: refresh tokens past their end, and sessions over since `sessions_before`.

@@ -30,10 +30,7 @@ impl std::fmt::Debug for SigningKeyRow {
 }
 
 /// The keys whose tokens may still be accepted, the newest first.
-pub async fn live(
-    executor: impl PgExecutor<'_>,
-    now: OffsetDateTime,
-) -> Result<Vec<SigningKeyRow>, DbError> {
+pub async fn live(executor: impl PgExecutor<'_>, now: OffsetDateTime) -> Result<Vec<SigningKeyRow>, DbError> {
     Ok(sqlx::query_as(
         "select * from quarterdeck.signing_keys where verify_until > $1 order by created_at desc, kid desc",
     )
@@ -44,7 +41,10 @@ pub async fn live(
 
 /// Makes the caller the only one who rotates, until its transaction ends.
 pub async fn lock_rotation(connection: &mut PgConnection) -> Result<(), DbError> {
-    sqlx::query("select pg_advisory_xact_lock($1)").bind(ROTATION_LOCK).execute(connection).await?;
+    sqlx::query("select pg_advisory_xact_lock($1)")
+        .bind(ROTATION_LOCK)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

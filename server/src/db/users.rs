@@ -47,14 +47,13 @@ pub struct NewUser<'a> {
 }
 
 /// The account of that name (in lower case).
-pub async fn by_username(
-    executor: impl PgExecutor<'_>,
-    username: &str,
-) -> Result<Option<UserRow>, DbError> {
-    Ok(sqlx::query_as("select * from quarterdeck.users where username = $1")
-        .bind(username)
-        .fetch_optional(executor)
-        .await?)
+pub async fn by_username(executor: impl PgExecutor<'_>, username: &str) -> Result<Option<UserRow>, DbError> {
+    Ok(
+        sqlx::query_as("select * from quarterdeck.users where username = $1")
+            .bind(username)
+            .fetch_optional(executor)
+            .await?,
+    )
 }
 
 /// The account of that name, locked until the caller's transaction ends.
@@ -62,10 +61,12 @@ pub async fn lock_by_username(
     connection: &mut PgConnection,
     username: &str,
 ) -> Result<Option<UserRow>, DbError> {
-    Ok(sqlx::query_as("select * from quarterdeck.users where username = $1 for update")
-        .bind(username)
-        .fetch_optional(connection)
-        .await?)
+    Ok(
+        sqlx::query_as("select * from quarterdeck.users where username = $1 for update")
+            .bind(username)
+            .fetch_optional(connection)
+            .await?,
+    )
 }
 
 /// The account with that id.
@@ -78,12 +79,18 @@ pub async fn by_id(executor: impl PgExecutor<'_>, id: Uuid) -> Result<Option<Use
 
 /// All accounts by name.
 pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<UserRow>, DbError> {
-    Ok(sqlx::query_as("select * from quarterdeck.users order by username").fetch_all(executor).await?)
+    Ok(
+        sqlx::query_as("select * from quarterdeck.users order by username")
+            .fetch_all(executor)
+            .await?,
+    )
 }
 
 /// The token epoch of every account.
 pub async fn token_epochs(executor: impl PgExecutor<'_>) -> Result<Vec<(Uuid, i64)>, DbError> {
-    Ok(sqlx::query_as("select id, token_epoch from quarterdeck.users").fetch_all(executor).await?)
+    Ok(sqlx::query_as("select id, token_epoch from quarterdeck.users")
+        .fetch_all(executor)
+        .await?)
 }
 
 /// Makes an account.
@@ -158,12 +165,10 @@ pub async fn set_disabled(
     id: Uuid,
     disabled_at: Option<OffsetDateTime>,
 ) -> Result<(), DbError> {
-    sqlx::query(
-        "update quarterdeck.users set disabled_at = $2, token_epoch = token_epoch + 1 where id = $1",
-    )
-    .bind(id)
-    .bind(disabled_at)
-    .execute(connection)
-    .await?;
+    sqlx::query("update quarterdeck.users set disabled_at = $2, token_epoch = token_epoch + 1 where id = $1")
+        .bind(id)
+        .bind(disabled_at)
+        .execute(connection)
+        .await?;
     Ok(())
 }

@@ -27,7 +27,11 @@ impl AssetNames {
     pub fn embedded() -> Option<Self> {
         let file = Site::get("hash.txt")?;
         let text = std::str::from_utf8(&file.data).ok()?;
-        let hash = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": ")).map(str::trim);
+        let hash = |key: &str| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
+                .map(str::trim)
+        };
         Some(Self {
             output_name: format!("quarterdeck.{}", hash("js")?),
             stylesheet: format!("/pkg/quarterdeck.{}.css", hash("css")?),
@@ -37,7 +41,11 @@ impl AssetNames {
 
 /// `GET /pkg/{file}`: a file whose name holds its hash, so that it may be kept for ever.
 pub async fn package(Path(file): Path<String>, headers: HeaderMap) -> Response {
-    serve(&format!("pkg/{file}"), &headers, "public, max-age=31536000, immutable")
+    serve(
+        &format!("pkg/{file}"),
+        &headers,
+        "public, max-age=31536000, immutable",
+    )
 }
 
 /// `GET /favicon.svg`.
@@ -46,14 +54,20 @@ pub async fn favicon(headers: HeaderMap) -> Response {
 }
 
 fn serve(path: &str, headers: &HeaderMap, caching: &'static str) -> Response {
-    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let accepted = headers
+        .get(header::ACCEPT_ENCODING)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     let accepts = |coding: &str| {
         accepted.split(',').any(|part| {
             let mut words = part.split(';').map(str::trim);
-            words.next() == Some(coding) && !words.any(|q| matches!(q, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+            words.next() == Some(coding)
+                && !words.any(|q| matches!(q, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
         })
     };
-    let packed = [("br", "br"), ("gzip", "gz")].into_iter().filter(|(coding, _)| accepts(coding));
+    let packed = [("br", "br"), ("gzip", "gz")]
+        .into_iter()
+        .filter(|(coding, _)| accepts(coding));
     for (coding, suffix) in packed {
         if let Some(file) = Site::get(&format!("{path}.{suffix}")) {
             return answer(path, file, Some(coding), caching);
@@ -61,7 +75,11 @@ fn serve(path: &str, headers: &HeaderMap, caching: &'static str) -> Response {
     }
     match Site::get(path) {
         Some(file) => answer(path, file, None, caching),
-        None => (StatusCode::NOT_FOUND, "There is no such file. Reload the page: the console may have been updated.\n").into_response(),
+        None => (
+            StatusCode::NOT_FOUND,
+            "There is no such file. Reload the page: the console may have been updated.\n",
+        )
+            .into_response(),
     }
 }
 

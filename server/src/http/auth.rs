@@ -77,7 +77,9 @@ impl FormBinding {
 
     /// The value of the hidden field `csrf` of forms; empty while there is no signing key, and then no form is taken.
     pub fn code(&self, identity: &Identity) -> String {
-        self.text().and_then(|binding| identity.form_code(binding)).unwrap_or_default()
+        self.text()
+            .and_then(|binding| identity.form_code(binding))
+            .unwrap_or_default()
     }
 }
 
@@ -87,8 +89,10 @@ impl FormBinding {
 pub async fn authenticate(State(state): State<AuthState>, mut request: Request, next: Next) -> Response {
     let sent = state.cookies.read(request.headers());
     let origin = origin(&request, &state.trusted_proxies);
-    let answer =
-        state.identity.authenticate(sent.access.as_deref(), sent.refresh.as_deref(), &origin).await;
+    let answer = state
+        .identity
+        .authenticate(sent.access.as_deref(), sent.refresh.as_deref(), &origin)
+        .await;
     let mut cookies = HeaderMap::new();
     let asker = match answer {
         Authentication::Known { subject, renewed } => {
@@ -119,10 +123,20 @@ pub async fn authenticate(State(state): State<AuthState>, mut request: Request, 
     request.extensions_mut().insert(origin);
     let mut response = next.run(request).await;
     // First what was renewed, then what the handler set: a browser takes the last.
-    let handlers: Vec<_> = response.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
+    let handlers: Vec<_> = response
+        .headers()
+        .get_all(header::SET_COOKIE)
+        .iter()
+        .cloned()
+        .collect();
     if !cookies.is_empty() {
         response.headers_mut().remove(header::SET_COOKIE);
-        for value in cookies.get_all(header::SET_COOKIE).iter().cloned().chain(handlers) {
+        for value in cookies
+            .get_all(header::SET_COOKIE)
+            .iter()
+            .cloned()
+            .chain(handlers)
+        {
             response.headers_mut().append(header::SET_COOKIE, value);
         }
     }
@@ -208,7 +222,10 @@ pub fn safe_next(public_url: &Url, next: &str) -> Option<String> {
     if target.origin() != public_url.origin() || matches!(target.path(), "/sign-in" | "/sign-out") {
         return None;
     }
-    let query = target.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let query = target
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
     let path = format!("{}{query}", target.path());
     // `//host` again, after dots were resolved.
     (!path.starts_with("//")).then_some(path)
@@ -224,11 +241,18 @@ pub(super) fn sign_in_page(next: Option<&str>, error: Option<&str>) -> Redirect 
         query.append_pair("next", next);
     }
     let query = query.finish();
-    if query.is_empty() { Redirect::to("/sign-in") } else { Redirect::to(&format!("/sign-in?{query}")) }
+    if query.is_empty() {
+        Redirect::to("/sign-in")
+    } else {
+        Redirect::to(&format!("/sign-in?{query}"))
+    }
 }
 
 fn origin(request: &Request, trusted: &[IpNet]) -> Origin {
-    let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let agent = request
+        .headers()
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok());
     Origin {
         address: client_address(request.extensions(), request.headers(), trusted),
         user_agent: agent.unwrap_or_default().chars().take(300).collect(),
@@ -241,7 +265,10 @@ fn is_api(uri: &Uri) -> bool {
 }
 
 fn wants_page(method: &Method, headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     (method == Method::GET || method == Method::HEAD) && accept.contains("text/html")
 }
 
@@ -278,7 +305,9 @@ fn unknowable(uri: &Uri) -> Response {
         }
         .into_response()
     };
-    response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("10"));
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, header::HeaderValue::from_static("10"));
     response
 }
 
@@ -290,7 +319,10 @@ mod tests {
     fn next_leads_nowhere_else() {
         let site = Url::parse("https://deck.example.org").unwrap();
         let next = |text: &str| safe_next(&site, text);
-        assert_eq!(next("/health/api_latency_p99?range=1h"), Some("/health/api_latency_p99?range=1h".into()));
+        assert_eq!(
+            next("/health/api_latency_p99?range=1h"),
+            Some("/health/api_latency_p99?range=1h".into())
+        );
         assert_eq!(next("/"), Some("/".into()));
         for wrong in [
             "",

@@ -111,8 +111,11 @@ mod tests {
 
     fn set_cookies(secure: bool) -> Vec<String> {
         let mut headers = HeaderMap::new();
-        let tokens =
-            Tokens { access: "a.b.c".into(), refresh: "r".into(), keep: Duration::from_secs(60) };
+        let tokens = Tokens {
+            access: "a.b.c".into(),
+            refresh: "r".into(),
+            keep: Duration::from_secs(60),
+        };
         Cookies::new(secure).sign_in(&mut headers, &tokens);
         headers
             .get_all(header::SET_COOKIE)
@@ -131,14 +134,27 @@ mod tests {
                 "__Host-qd_pre_login=; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=0",
             ]
         );
-        assert_eq!(set_cookies(false)[0], "qd_access=a.b.c; HttpOnly; SameSite=Strict; Path=/; Max-Age=60");
+        assert_eq!(
+            set_cookies(false)[0],
+            "qd_access=a.b.c; HttpOnly; SameSite=Strict; Path=/; Max-Age=60"
+        );
     }
 
     #[test]
     fn an_insecure_name_does_not_pass_for_a_secure_one() {
         let mut headers = HeaderMap::new();
-        headers.insert(header::COOKIE, "qd_access=x; __Host-qd_refresh=y".parse().unwrap());
+        headers.insert(
+            header::COOKIE,
+            "qd_access=x; __Host-qd_refresh=y".parse().unwrap(),
+        );
         let sent = Cookies::new(true).read(&headers);
-        assert_eq!(sent, Sent { access: None, refresh: Some("y".into()), pre_login: None });
+        assert_eq!(
+            sent,
+            Sent {
+                access: None,
+                refresh: Some("y".into()),
+                pre_login: None
+            }
+        );
     }
 }

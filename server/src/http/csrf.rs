@@ -40,7 +40,10 @@ enum Site {
 /// Refuses what another site made the browser send; for [`axum::middleware::from_fn_with_state`], inside of
 /// [`authenticate`](super::auth::authenticate).
 pub async fn refuse_cross_site(State(state): State<AuthState>, request: Request, next: Next) -> Response {
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE) {
+    if matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE
+    ) {
         return next.run(request).await;
     }
     if site(request.headers(), &state.public_url) == Site::Elsewhere {
@@ -90,7 +93,8 @@ fn site(headers: &HeaderMap, public_url: &Url) -> Site {
     let Ok(origin) = Url::parse(origin) else {
         return Site::Elsewhere;
     };
-    let host = text(header::HOST.as_str()).and_then(|host| Url::parse(&format!("{}://{host}", origin.scheme())).ok());
+    let host = text(header::HOST.as_str())
+        .and_then(|host| Url::parse(&format!("{}://{host}", origin.scheme())).ok());
     if origin.origin() == public_url.origin() || host.is_some_and(|host| host.origin() == origin.origin()) {
         Site::Here
     } else {
@@ -102,17 +106,32 @@ fn site(headers: &HeaderMap, public_url: &Url) -> Site {
 /// console's permission beforehand, which it never gives.
 fn could_be_a_form(headers: &HeaderMap) -> bool {
     let Some(kind) = headers.get(header::CONTENT_TYPE) else {
-        return headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+        return headers
+            .get(header::CONTENT_LENGTH)
+            .is_some_and(|length| length != "0");
     };
-    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"]
-        .iter()
-        .any(|simple| kind.eq_ignore_ascii_case(simple))
+    let kind = kind
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    [
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "text/plain",
+    ]
+    .iter()
+    .any(|simple| kind.eq_ignore_ascii_case(simple))
 }
 
 fn field(headers: &HeaderMap, body: &Bytes, name: &str) -> Option<String> {
     let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    if !kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+    if !kind
+        .to_ascii_lowercase()
+        .starts_with("application/x-www-form-urlencoded")
+    {
         return None;
     }
     let mut fields = url::form_urlencoded::parse(body);
@@ -121,7 +140,11 @@ fn field(headers: &HeaderMap, body: &Bytes, name: &str) -> Option<String> {
 
 async fn refuse(state: &AuthState, request: &Parts, reason: &str) -> Response {
     let path = request.uri.path();
-    tracing::warn!(path, reason, "a request was refused because it may not come from the console's own pages");
+    tracing::warn!(
+        path,
+        reason,
+        "a request was refused because it may not come from the console's own pages"
+    );
     // Only where somebody's session could have been abused: others could fill the log with it.
     if let Some(subject) = request.extensions.get::<Asker>().and_then(Asker::subject) {
         let origin = request.extensions.get::<Origin>().cloned().unwrap_or_default();
@@ -167,7 +190,10 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect()
     }
 
     #[test]
@@ -178,14 +204,35 @@ mod tests {
             (vec![("sec-fetch-site", "none")], Site::Here),
             (vec![("sec-fetch-site", "same-site")], Site::Elsewhere),
             (vec![("sec-fetch-site", "cross-site")], Site::Elsewhere),
-            (vec![("sec-fetch-site", "cross-site"), ("origin", "https://deck.example.org")], Site::Elsewhere),
+            (
+                vec![
+                    ("sec-fetch-site", "cross-site"),
+                    ("origin", "https://deck.example.org"),
+                ],
+                Site::Elsewhere,
+            ),
             (vec![], Site::Here),
             (vec![("origin", "https://deck.example.org")], Site::Here),
             (vec![("origin", "http://deck.example.org")], Site::Elsewhere),
-            (vec![("origin", "https://evil.example.org"), ("host", "deck.example.org")], Site::Elsewhere),
-            (vec![("origin", "http://127.0.0.1:3000"), ("host", "127.0.0.1:3000")], Site::Here),
-            (vec![("origin", "http://127.0.0.1:4000"), ("host", "127.0.0.1:3000")], Site::Elsewhere),
-            (vec![("origin", "null"), ("host", "deck.example.org")], Site::Elsewhere),
+            (
+                vec![
+                    ("origin", "https://evil.example.org"),
+                    ("host", "deck.example.org"),
+                ],
+                Site::Elsewhere,
+            ),
+            (
+                vec![("origin", "http://127.0.0.1:3000"), ("host", "127.0.0.1:3000")],
+                Site::Here,
+            ),
+            (
+                vec![("origin", "http://127.0.0.1:4000"), ("host", "127.0.0.1:3000")],
+                Site::Elsewhere,
+            ),
+            (
+                vec![("origin", "null"), ("host", "deck.example.org")],
+                Site::Elsewhere,
+            ),
         ];
         for (pairs, expected) in cases {
             assert_eq!(site(&headers(&pairs), &public), expected, "{pairs:?}");

@@ -51,8 +51,15 @@ impl Doors {
     }
 
     fn add(mut self, method: Method, path: &str, access: Access, handler: MethodRouter<AppState>) -> Self {
-        self.list.push(Door { method, path: path.to_owned(), access });
-        Self { router: self.router.route(path, handler), ..self }
+        self.list.push(Door {
+            method,
+            path: path.to_owned(),
+            access,
+        });
+        Self {
+            router: self.router.route(path, handler),
+            ..self
+        }
     }
 
     /// The router and its list.

@@ -4,12 +4,7 @@
 //! sign of life with the time of the last poll), `signed_out` (the session has ended; nothing follows). `delta` and
 //! `snapshot` carry an id; a viewer that sends it back as `Last-Event-ID`, or as `?since=`, goes on from there.
 
-use std::{
-    collections::VecDeque,
-    convert::Infallible,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -58,7 +53,11 @@ pub async fn stream(
     if let Err(error) = allow(&subject, Permission::ViewHealth) {
         return failure(error);
     }
-    let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).map(str::to_owned).or(since);
+    let last = headers
+        .get("last-event-id")
+        .and_then(|v| v.to_str().ok())
+        .map(str::to_owned)
+        .or(since);
     let subscription = app.hub.subscribe(last.as_deref());
     app.metrics.viewers.inc();
     let viewer = Viewer {
@@ -77,12 +76,21 @@ pub async fn stream(
     let opening = futures::stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"retry: 1000\n\n"))]);
     let frames = futures::stream::unfold(viewer, Viewer::next);
     let stop = app.stop.cancelled_owned();
-    let body = Body::from_stream(futures::StreamExt::take_until(futures::StreamExt::chain(opening, frames), stop));
+    let body = Body::from_stream(futures::StreamExt::take_until(
+        futures::StreamExt::chain(opening, frames),
+        stop,
+    ));
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/event-stream"),
+        ),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         // nginx would otherwise hold events back.
-        (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+        (
+            header::HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        ),
     ];
     (headers, body).into_response()
 }

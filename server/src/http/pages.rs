@@ -23,7 +23,10 @@ pub const SIGN_IN: &str = "/sign-in";
 
 /// Lets nobody see a page who is not signed in, except the sign-in page; and leads those who are away from that one.
 pub async fn gate(State(_): State<AppState>, request: Request, next: Next) -> Response {
-    let known = request.extensions().get::<Asker>().is_some_and(|asker| asker.subject().is_some());
+    let known = request
+        .extensions()
+        .get::<Asker>()
+        .is_some_and(|asker| asker.subject().is_some());
     match (request.uri().path() == SIGN_IN, known) {
         (true, true) => Redirect::to("/").into_response(),
         (true, false) | (false, true) => next.run(request).await,
@@ -40,17 +43,29 @@ pub async fn gate(State(_): State<AppState>, request: Request, next: Next) -> Re
 /// Puts into the context what pages need of the request, and sends the policy that lets their scripts run.
 pub fn provide(app: &AppState, stylesheet: &str) {
     // Absent while the list of routes is made at start.
-    let Some(parts) = use_context::<Parts>() else { return };
+    let Some(parts) = use_context::<Parts>() else {
+        return;
+    };
     let console: ConsoleHandle = Arc::clone(&app.console) as ConsoleHandle;
     provide_context(console);
     let subject = parts.extensions.get::<Asker>().and_then(Asker::subject).cloned();
-    let csrf_token = parts.extensions.get::<FormBinding>().map(|b| b.code(&app.identity)).unwrap_or_default();
+    let csrf_token = parts
+        .extensions
+        .get::<FormBinding>()
+        .map(|b| b.code(&app.identity))
+        .unwrap_or_default();
     provide_context(RequestContext {
-        display_name: subject.as_ref().map(|s| s.display_name.clone()).unwrap_or_default(),
+        display_name: subject
+            .as_ref()
+            .map(|s| s.display_name.clone())
+            .unwrap_or_default(),
         subject,
         csrf_token,
         theme: theme::chosen(&parts.headers),
-        path_and_query: parts.uri.path_and_query().map_or_else(|| "/".to_owned(), |p| p.as_str().to_owned()),
+        path_and_query: parts
+            .uri
+            .path_and_query()
+            .map_or_else(|| "/".to_owned(), |p| p.as_str().to_owned()),
         trace_id: trace::current().map_or_else(String::new, |t| t.trace_id()),
         demo: app.config.server.demo,
         stylesheet: stylesheet.to_owned(),
@@ -62,7 +77,8 @@ pub fn provide(app: &AppState, stylesheet: &str) {
              frame-ancestors 'none'"
         );
         if let Ok(value) = HeaderValue::from_str(&policy) {
-            expect_context::<leptos_axum::ResponseOptions>().insert_header(header::CONTENT_SECURITY_POLICY, value);
+            expect_context::<leptos_axum::ResponseOptions>()
+                .insert_header(header::CONTENT_SECURITY_POLICY, value);
         }
     }
 }

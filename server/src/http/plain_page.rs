@@ -62,6 +62,9 @@ mod tests {
         let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
         let html = String::from_utf8(body.to_vec()).unwrap();
         assert!(!html.contains("<script"), "{html}");
-        assert!(html.contains("0;url=/health/x?a=&quot;&gt;&lt;script&gt;"), "{html}");
+        assert!(
+            html.contains("0;url=/health/x?a=&quot;&gt;&lt;script&gt;"),
+            "{html}"
+        );
     }
 }

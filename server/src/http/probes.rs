@@ -40,25 +40,43 @@ pub async fn ready(State(app): State<AppState>) -> Response {
         .sources
         .iter()
         .filter(|s| s.state == SourceState::Down)
-        .map(|s| Down { source: s.name.clone(), takes_away: s.note.clone().unwrap_or_default() })
+        .map(|s| Down {
+            source: s.name.clone(),
+            takes_away: s.note.clone().unwrap_or_default(),
+        })
         .collect();
     let ready = present.polled_at_ms.is_some() && !app.stop.is_cancelled();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, Json(Readiness { ready, down })).into_response()
 }
 
 /// `GET /metrics`: the console's own figures in Prometheus' text format. Asks for a bearer token if one is configured.
 pub async fn metrics(State(app): State<AppState>, headers: HeaderMap) -> Response {
     if let Some(token) = &app.config.server.metrics_token {
-        let sent = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let sent = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default();
         if !same(sent, &format!("Bearer {}", token.expose_secret())) {
             let ask = [(header::WWW_AUTHENTICATE, "Bearer")];
-            return (StatusCode::UNAUTHORIZED, ask, "This needs the bearer token of server.metrics_token.\n").into_response();
+            return (
+                StatusCode::UNAUTHORIZED,
+                ask,
+                "This needs the bearer token of server.metrics_token.\n",
+            )
+                .into_response();
         }
     }
     match app.metrics.encode(&app.pool) {
         Ok(text) => {
-            let kind = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
+            let kind = [(
+                header::CONTENT_TYPE,
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            )];
             (kind, text).into_response()
         }
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -30,12 +30,19 @@ pub async fn observe(State(app): State<AppState>, request: Request, next: Next) 
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     // What matches no route is one series, whatever nonsense is asked for.
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
     trace::scope(context, async move {
         let mut response = next.run(request).await;
         let (status, took) = (response.status().as_u16(), started.elapsed());
         app.metrics.request(method.as_str(), &route, status, took);
-        let user = response.extensions().get::<AskedBy>().map(|by| by.0.user_id.to_string());
+        let user = response
+            .extensions()
+            .get::<AskedBy>()
+            .map(|by| by.0.user_id.to_string());
         let duration_ms = (took.as_secs_f64() * 1e5).round() / 100.0;
         let quiet = path.starts_with("/-/") || path.starts_with("/pkg/") || path == "/metrics";
         macro_rules! line {
@@ -81,6 +88,9 @@ pub fn after_panic(panic: Box<dyn std::any::Any + Send>) -> Response {
     );
     let mut response = Response::new(text.into());
     *response.status_mut() = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     response
 }

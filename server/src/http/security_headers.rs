@@ -18,8 +18,14 @@ const ALWAYS: [(HeaderName, &str); 7] = [
         HeaderName::from_static("permissions-policy"),
         "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
     ),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
 ];
 
 /// Whether browsers reach the site over TLS; the middleware's state.
@@ -68,7 +74,10 @@ mod tests {
     fn adds_what_is_missing_and_keeps_what_is_there() {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, "text/html; charset=utf-8".parse().unwrap());
-        headers.insert(header::CONTENT_SECURITY_POLICY, "script-src 'nonce-x'".parse().unwrap());
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            "script-src 'nonce-x'".parse().unwrap(),
+        );
         add(&mut headers, true);
         assert_eq!(headers[header::CONTENT_SECURITY_POLICY], "script-src 'nonce-x'");
         assert_eq!(headers[header::CACHE_CONTROL], "no-store");

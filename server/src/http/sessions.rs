@@ -38,10 +38,18 @@ pub struct SignIn {
 
 /// `POST /sign-in`: `username`, `password`, `next`, `csrf`. Leads on to `next`, or back with `error=` one of
 /// `credentials`, `busy`, `unavailable`, `failed`; 429 when tried too often.
-pub async fn sign_in(State(state): State<AuthState>, RequestOrigin(origin): RequestOrigin, Form(form): Form<SignIn>) -> Response {
+pub async fn sign_in(
+    State(state): State<AuthState>,
+    RequestOrigin(origin): RequestOrigin,
+    Form(form): Form<SignIn>,
+) -> Response {
     let next = safe_next(&state.public_url, &form.next);
     let back = |error| sign_in_page(next.as_deref(), Some(error)).into_response();
-    match state.identity.sign_in(&form.username, form.password, &origin).await {
+    match state
+        .identity
+        .sign_in(&form.username, form.password, &origin)
+        .await
+    {
         Ok((_, tokens)) => {
             let mut response = Redirect::to(next.as_deref().unwrap_or("/")).into_response();
             state.cookies.sign_in(response.headers_mut(), &tokens);
@@ -51,7 +59,10 @@ pub async fn sign_in(State(state): State<AuthState>, RequestOrigin(origin): Requ
         Err(IdentityError::TooManyAttempts { retry_after }) => too_many_attempts(retry_after),
         Err(IdentityError::Password(PasswordError::Busy)) => back("busy"),
         Err(error) if error.is_unavailable() => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a sign-in failed: the database is away");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a sign-in failed: the database is away"
+            );
             back("unavailable")
         }
         Err(error) => {
@@ -62,11 +73,18 @@ pub async fn sign_in(State(state): State<AuthState>, RequestOrigin(origin): Requ
 }
 
 /// `POST /sign-out`: ends the session and leads to the sign-in page. The browser forgets it in any case.
-pub async fn sign_out(State(state): State<AuthState>, RequestOrigin(origin): RequestOrigin, asker: axum::Extension<Asker>) -> Response {
+pub async fn sign_out(
+    State(state): State<AuthState>,
+    RequestOrigin(origin): RequestOrigin,
+    asker: axum::Extension<Asker>,
+) -> Response {
     if let Some(subject) = asker.subject()
         && let Err(error) = state.identity.sign_out(subject, &origin).await
     {
-        tracing::error!(error = &error as &dyn std::error::Error, "a sign-out could not be recorded");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "a sign-out could not be recorded"
+        );
     }
     let mut response = Redirect::to("/sign-in?notice=signed-out").into_response();
     // Pages that the browser kept are not to be seen by whoever comes next.
@@ -84,7 +102,10 @@ pub async fn revoke(
     Path(id): Path<Uuid>,
 ) -> Response {
     let permission = Permission::RevokeOwnSession;
-    if authorize(&state.identity, &subject, permission, &id.to_string(), &origin).await.is_err() {
+    if authorize(&state.identity, &subject, permission, &id.to_string(), &origin)
+        .await
+        .is_err()
+    {
         return own_sessions("error=unavailable");
     }
     match state.identity.revoke_own(&subject, id, &origin).await {
@@ -106,7 +127,10 @@ pub async fn revoke_others(
     SignedIn(subject): SignedIn,
 ) -> Response {
     let permission = Permission::RevokeOwnSession;
-    if authorize(&state.identity, &subject, permission, "others", &origin).await.is_err() {
+    if authorize(&state.identity, &subject, permission, "others", &origin)
+        .await
+        .is_err()
+    {
         return own_sessions("error=unavailable");
     }
     match state.identity.revoke_others(&subject, &origin).await {
@@ -121,7 +145,10 @@ fn own_sessions(query: &str) -> Response {
 
 fn failed(error: &IdentityError) -> Response {
     if error.is_unavailable() {
-        tracing::warn!(error = error as &dyn std::error::Error, "a session was not ended: the database is away");
+        tracing::warn!(
+            error = error as &dyn std::error::Error,
+            "a session was not ended: the database is away"
+        );
         return own_sessions("error=unavailable");
     }
     tracing::error!(error = error as &dyn std::error::Error, "a session was not ended");

@@ -17,7 +17,9 @@ const COOKIE: &str = "qd_theme";
 /// The choice that a browser keeps.
 #[must_use]
 pub fn chosen(headers: &HeaderMap) -> Theme {
-    CookieJar::from_headers(headers).get(COOKIE).map_or(Theme::System, |cookie| Theme::parse(cookie.value()))
+    CookieJar::from_headers(headers)
+        .get(COOKIE)
+        .map_or(Theme::System, |cookie| Theme::parse(cookie.value()))
 }
 
 /// The form.
@@ -32,8 +34,15 @@ pub struct ThemeForm {
 pub async fn choose(State(app): State<AppState>, Form(form): Form<ThemeForm>) -> Response {
     let theme = Theme::parse(&form.theme);
     let next = safe_next(&app.config.server.public_url, &form.next).unwrap_or_else(|| "/".to_owned());
-    let secure = if app.config.server.is_https() { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly{secure}", theme.as_str());
+    let secure = if app.config.server.is_https() {
+        "; Secure"
+    } else {
+        ""
+    };
+    let cookie = format!(
+        "{COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly{secure}",
+        theme.as_str()
+    );
     let mut response = Redirect::to(&next).into_response();
     if let Ok(value) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(header::SET_COOKIE, value);

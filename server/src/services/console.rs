@@ -49,10 +49,9 @@ pub struct ConsoleService {
 pub fn allow(subject: &Subject, permission: Permission) -> Result<(), ConsoleError> {
     match decide(subject, permission) {
         Decision::Allowed => Ok(()),
-        Decision::Refused(refusal @ (Refusal::Role { .. } | Refusal::Outage)) => Err(ConsoleError::Refused(format!(
-            "This is not allowed ({}): {refusal}.",
-            permission.as_str()
-        ))),
+        Decision::Refused(refusal @ (Refusal::Role { .. } | Refusal::Outage)) => Err(ConsoleError::Refused(
+            format!("This is not allowed ({}): {refusal}.", permission.as_str()),
+        )),
     }
 }
 
@@ -68,7 +67,9 @@ impl ConsoleService {
 
     fn runbook(&self, runbook: &str) -> String {
         match &self.runbook_url {
-            Some(base) if !runbook.contains("://") => base.join(runbook).map_or_else(|_| runbook.to_owned(), Url::into),
+            Some(base) if !runbook.contains("://") => {
+                base.join(runbook).map_or_else(|_| runbook.to_owned(), Url::into)
+            }
             Some(_) | None => runbook.to_owned(),
         }
     }
@@ -80,7 +81,11 @@ impl Console for ConsoleService {
         Ok(OverviewView::clone(&self.hub.present()))
     }
 
-    fn metric<'a>(&'a self, subject: &'a Subject, id: &'a str) -> BoxFuture<'a, Result<MetricView, ConsoleError>> {
+    fn metric<'a>(
+        &'a self,
+        subject: &'a Subject,
+        id: &'a str,
+    ) -> BoxFuture<'a, Result<MetricView, ConsoleError>> {
         Box::pin(async move {
             allow(subject, Permission::ViewHealth)?;
             let spec = self.spec(id)?;
@@ -91,13 +96,19 @@ impl Console for ConsoleService {
                 .find_map(|g| Some((g.title.clone(), g.tiles.iter().find(|t| t.id == id)?.clone())))
                 .ok_or_else(|| ConsoleError::NotFound(format!("There is no metric {id:?}.")))?;
             let rule = match &spec.rule {
-                Some(name) => Some(RuleView { name: name.clone(), loaded: self.charts.rule(name).await }),
+                Some(name) => Some(RuleView {
+                    name: name.clone(),
+                    loaded: self.charts.rule(name).await,
+                }),
                 None => None,
             };
             let grafana_url = match (&self.grafana_url, spec.grafana) {
                 // Grafana finds an imported dashboard by what its search says; the id of the catalogue is kept as a tag by the
                 // provisioning in deploy/grafana.
-                (Some(base), Some(id)) => base.join(&format!("dashboards?tag=grafana-com-{id}")).ok().map(Url::into),
+                (Some(base), Some(id)) => base
+                    .join(&format!("dashboards?tag=grafana-com-{id}"))
+                    .ok()
+                    .map(Url::into),
                 (None, Some(id)) => Some(format!("https://grafana.com/grafana/dashboards/{id}")),
                 (Some(_) | None, None) => None,
             };
@@ -172,7 +183,11 @@ impl Console for ConsoleService {
     }
 
     fn metric_index(&self) -> Vec<(String, String)> {
-        self.profile.metrics().iter().map(|m| (m.id.to_string(), m.title.clone())).collect()
+        self.profile
+            .metrics()
+            .iter()
+            .map(|m| (m.id.to_string(), m.title.clone()))
+            .collect()
     }
 
     fn title(&self) -> String {

@@ -126,7 +126,9 @@ pub struct Tokens {
 /// Without the tokens.
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokens").field("keep", &self.keep).finish_non_exhaustive()
+        f.debug_struct("Tokens")
+            .field("keep", &self.keep)
+            .finish_non_exhaustive()
     }
 }
 
@@ -212,10 +214,21 @@ impl Identity {
             renewed: None,
         };
         if let Some(claims) = claims.as_ref().filter(|claims| !claims.is_expired(now, 0)) {
-            return known(claims, if current { Assurance::Current } else { Assurance::Outage });
+            return known(
+                claims,
+                if current {
+                    Assurance::Current
+                } else {
+                    Assurance::Outage
+                },
+            );
         }
         let Some(refresh) = refresh else {
-            return if access.is_some() { Authentication::Over } else { Authentication::Anonymous };
+            return if access.is_some() {
+                Authentication::Over
+            } else {
+                Authentication::Anonymous
+            };
         };
         let graced = claims.filter(|claims| !claims.is_expired(now, self.config.outage_grace_s));
         if let (Some(claims), false) = (&graced, current) {
@@ -223,10 +236,15 @@ impl Identity {
             return known(claims, Assurance::Outage);
         }
         match self.refresh(refresh, origin).await {
-            Ok((subject, tokens)) => Authentication::Known { subject, renewed: Some(tokens) },
+            Ok((subject, tokens)) => Authentication::Known {
+                subject,
+                renewed: Some(tokens),
+            },
             Err(error) if error.is_unavailable() => {
                 tracing::warn!(error = %error, "a session could not be renewed: the database is away");
-                graced.map_or(Authentication::Unavailable, |claims| known(&claims, Assurance::Outage))
+                graced.map_or(Authentication::Unavailable, |claims| {
+                    known(&claims, Assurance::Outage)
+                })
             }
             Err(IdentityError::SessionOver) => Authentication::Over,
             Err(error) => {
@@ -274,5 +292,8 @@ impl Identity {
 
 /// A subject as the actor of an event.
 pub fn actor(subject: &Subject) -> Actor {
-    Actor::User { id: subject.user_id, name: subject.username.clone() }
+    Actor::User {
+        id: subject.user_id,
+        name: subject.username.clone(),
+    }
 }

@@ -39,7 +39,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let mut line = Map::new();
@@ -57,12 +62,22 @@ where
             line.insert("traceId".into(), context.trace_id().into());
             line.insert("spanId".into(), context.span_id().into());
         }
-        for key in ["method", "path", "statusCode", "duration_ms", "userId", "tenantId"] {
+        for key in [
+            "method",
+            "path",
+            "statusCode",
+            "duration_ms",
+            "userId",
+            "tenantId",
+        ] {
             if let Some(value) = fields.0.remove(key) {
                 line.insert(key.into(), value);
             }
         }
-        let message = fields.0.remove("message").unwrap_or_else(|| event.metadata().name().into());
+        let message = fields
+            .0
+            .remove("message")
+            .unwrap_or_else(|| event.metadata().name().into());
         line.insert("message".into(), message);
         line.insert("target".into(), event.metadata().target().into());
         line.extend(fields.0);
@@ -147,7 +162,10 @@ mod tests {
 
     impl io::Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend_from_slice(bytes);
             Ok(bytes.len())
         }
         fn flush(&mut self) -> io::Result<()> {
@@ -167,7 +185,14 @@ mod tests {
         let context = TraceContext::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").unwrap();
         trace::scope(context, async {
             tracing::subscriber::with_default(subscriber, || {
-                tracing::info!(method = "GET", path = "/", status_code = 200_u64, duration_ms = 1.5, user_id = "u", "served \"it\"");
+                tracing::info!(
+                    method = "GET",
+                    path = "/",
+                    status_code = 200_u64,
+                    duration_ms = 1.5,
+                    user_id = "u",
+                    "served \"it\""
+                );
             });
         })
         .await;
@@ -178,7 +203,10 @@ mod tests {
         assert_eq!(line["level"], "info");
         assert_eq!(line["service"], "quarterdeck");
         assert_eq!(line["traceId"], "0af7651916cd43dd8448eb211c80319c");
-        assert_eq!((&line["statusCode"], &line["duration_ms"], &line["userId"]), (&200.into(), &1.5.into(), &"u".into()));
+        assert_eq!(
+            (&line["statusCode"], &line["duration_ms"], &line["userId"]),
+            (&200.into(), &1.5.into(), &"u".into())
+        );
         assert_eq!(line["message"], "served \"it\"");
     }
 }

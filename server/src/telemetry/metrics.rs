@@ -76,30 +76,81 @@ impl Metrics {
             pool_idle: Gauge::default(),
         };
         let r = &mut metrics.registry;
-        r.register("http_request_duration_seconds", "Time to answer a request", metrics.requests.clone());
-        r.register("source_reads", "Requests to sources", metrics.source_reads.clone());
-        r.register("poll_duration_seconds", "Time that a poll took", metrics.poll_seconds.clone());
-        r.register("health_transitions_waiting", "Changes of band not stored yet", metrics.transitions_waiting.clone());
-        r.register("events_pushed", "Events pushed to viewers", metrics.events_pushed.clone());
-        r.register("poller_leader", "1 on the replica that polls for all", metrics.leader.clone());
-        r.register("viewers_lagged", "Viewers that were sent the whole state for being slow", metrics.viewers_lagged.clone());
-        r.register("last_poll_timestamp_seconds", "When the last poll ended, Unix seconds", metrics.polled_at.clone());
-        r.register("event_stream_viewers", "Viewers on the event stream", metrics.viewers.clone());
-        r.register("database_pool_connections", "Connections to the console's own database", metrics.pool_connections.clone());
-        r.register("database_pool_idle_connections", "Those that nobody uses", metrics.pool_idle.clone());
+        r.register(
+            "http_request_duration_seconds",
+            "Time to answer a request",
+            metrics.requests.clone(),
+        );
+        r.register(
+            "source_reads",
+            "Requests to sources",
+            metrics.source_reads.clone(),
+        );
+        r.register(
+            "poll_duration_seconds",
+            "Time that a poll took",
+            metrics.poll_seconds.clone(),
+        );
+        r.register(
+            "health_transitions_waiting",
+            "Changes of band not stored yet",
+            metrics.transitions_waiting.clone(),
+        );
+        r.register(
+            "events_pushed",
+            "Events pushed to viewers",
+            metrics.events_pushed.clone(),
+        );
+        r.register(
+            "poller_leader",
+            "1 on the replica that polls for all",
+            metrics.leader.clone(),
+        );
+        r.register(
+            "viewers_lagged",
+            "Viewers that were sent the whole state for being slow",
+            metrics.viewers_lagged.clone(),
+        );
+        r.register(
+            "last_poll_timestamp_seconds",
+            "When the last poll ended, Unix seconds",
+            metrics.polled_at.clone(),
+        );
+        r.register(
+            "event_stream_viewers",
+            "Viewers on the event stream",
+            metrics.viewers.clone(),
+        );
+        r.register(
+            "database_pool_connections",
+            "Connections to the console's own database",
+            metrics.pool_connections.clone(),
+        );
+        r.register(
+            "database_pool_idle_connections",
+            "Those that nobody uses",
+            metrics.pool_idle.clone(),
+        );
         Arc::new(metrics)
     }
 
     /// Notes an answered request.
     pub fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
-        let labels = RequestLabels { method: method.to_owned(), route: route.to_owned(), status };
+        let labels = RequestLabels {
+            method: method.to_owned(),
+            route: route.to_owned(),
+            status,
+        };
         self.requests.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
     /// Notes that a source was asked.
     pub fn source_read(&self, source: &str, answered: bool) {
         let outcome = if answered { "success" } else { "failure" };
-        let labels = OutcomeLabels { source: source.to_owned(), outcome: outcome.to_owned() };
+        let labels = OutcomeLabels {
+            source: source.to_owned(),
+            outcome: outcome.to_owned(),
+        };
         self.source_reads.get_or_create(&labels).inc();
     }
 
@@ -115,7 +166,8 @@ impl Metrics {
     /// [`std::fmt::Error`], which writing into a `String` does not give.
     pub fn encode(&self, pool: &sqlx::PgPool) -> Result<String, std::fmt::Error> {
         self.pool_connections.set(i64::from(pool.size()));
-        self.pool_idle.set(i64::try_from(pool.num_idle()).unwrap_or(i64::MAX));
+        self.pool_idle
+            .set(i64::try_from(pool.num_idle()).unwrap_or(i64::MAX));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)
@@ -131,10 +183,15 @@ mod tests {
         let metrics = Metrics::new();
         metrics.request("GET", "/health/{id}", 200, Duration::from_millis(3));
         metrics.source_read("prometheus", false);
-        let pool = sqlx::postgres::PgPoolOptions::new().connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap();
+        let pool = sqlx::postgres::PgPoolOptions::new()
+            .connect_lazy("postgres://nobody@127.0.0.1:1/none")
+            .unwrap();
         let text = metrics.encode(&pool).unwrap();
         assert!(text.contains("quarterdeck_http_request_duration_seconds_bucket{le=\"0.005\",method=\"GET\",route=\"/health/{id}\",status=\"200\"} 1"), "{text}");
-        assert!(text.contains("quarterdeck_source_reads_total{source=\"prometheus\",outcome=\"failure\"} 1"), "{text}");
+        assert!(
+            text.contains("quarterdeck_source_reads_total{source=\"prometheus\",outcome=\"failure\"} 1"),
+            "{text}"
+        );
         assert!(text.contains("quarterdeck_database_pool_connections 0"), "{text}");
     }
 }

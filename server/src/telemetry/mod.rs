@@ -19,6 +19,8 @@ pub fn start(config: &LogConfig) -> anyhow::Result<()> {
     };
     let filter = EnvFilter::try_new(&filter)
         .map_err(|e| anyhow::anyhow!("log.filter (or RUST_LOG) {filter:?} cannot be read: {e}"))?;
+    // PostgreSQL says at each start that the schema is there already.
+    let filter = filter.add_directive("sqlx::postgres::notice=warn".parse()?);
     let registry = tracing_subscriber::registry().with(filter);
     match config.format {
         LogFormat::Json => {
@@ -29,7 +31,9 @@ pub fn start(config: &LogConfig) -> anyhow::Result<()> {
                 .event_format(json::HandbookFormat::new(clock));
             registry.with(layer).try_init()?;
         }
-        LogFormat::Text => registry.with(tracing_subscriber::fmt::layer().compact()).try_init()?,
+        LogFormat::Text => registry
+            .with(tracing_subscriber::fmt::layer().compact())
+            .try_init()?,
     }
     Ok(())
 }

@@ -20,13 +20,20 @@ impl TraceContext {
     /// Starts a trace.
     #[must_use]
     pub fn start(entropy: &dyn Entropy) -> Self {
-        Self { trace: entropy.bytes(), span: entropy.bytes(), sampled: true }
+        Self {
+            trace: entropy.bytes(),
+            span: entropy.bytes(),
+            sampled: true,
+        }
     }
 
     /// Goes on with the caller's trace in a span of the console's own.
     #[must_use]
     pub fn child(self, entropy: &dyn Entropy) -> Self {
-        Self { span: entropy.bytes(), ..self }
+        Self {
+            span: entropy.bytes(),
+            ..self
+        }
     }
 
     /// Reads a `traceparent` header. `None` for anything that the standard calls invalid: the trace is then started
@@ -45,13 +52,22 @@ impl TraceContext {
         if trace == [0; 16] || span == [0; 8] {
             return None;
         }
-        Some(Self { trace, span, sampled: flags & 1 == 1 })
+        Some(Self {
+            trace,
+            span,
+            sampled: flags & 1 == 1,
+        })
     }
 
     /// The header to send on.
     #[must_use]
     pub fn traceparent(&self) -> String {
-        format!("00-{}-{}-{:02x}", self.trace_id(), self.span_id(), u8::from(self.sampled))
+        format!(
+            "00-{}-{}-{:02x}",
+            self.trace_id(),
+            self.span_id(),
+            u8::from(self.sampled)
+        )
     }
 
     /// 32 hexadecimal digits.
@@ -79,16 +95,22 @@ pub fn current() -> Option<TraceContext> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing into a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing into a String does not fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// Lower-case hexadecimal only, as the standard says.
 fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if text.len() != N * 2 || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+    if text.len() != N * 2
+        || !text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    {
         return None;
     }
     let mut bytes = [0; N];
@@ -119,7 +141,9 @@ mod tests {
         ] {
             assert_eq!(TraceContext::parse(bad), None, "{bad}");
         }
-        assert!(TraceContext::parse("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00-more").is_some());
+        assert!(
+            TraceContext::parse("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00-more").is_some()
+        );
     }
 
     proptest! {

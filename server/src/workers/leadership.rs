@@ -21,7 +21,12 @@ pub enum Leadership {
 
 /// Keeps trying to hold the poller's lock, and tells what came of it. Ends, and gives the lock back, when `stop`
 /// is cancelled.
-pub async fn run(url: SecretString, every: Duration, told: watch::Sender<Leadership>, stop: CancellationToken) {
+pub async fn run(
+    url: SecretString,
+    every: Duration,
+    told: watch::Sender<Leadership>,
+    stop: CancellationToken,
+) {
     // Longer than a stumble, shorter than a viewer's patience.
     let timeout = (every * 2).max(Duration::from_secs(2));
     let mut lock: Option<PollerLock> = None;
@@ -39,10 +44,17 @@ pub async fn run(url: SecretString, every: Duration, told: watch::Sender<Leaders
         let now = match attempt.await {
             Ok((held, leads)) => {
                 lock = Some(held);
-                if leads { Leadership::Leader } else { Leadership::Follower }
+                if leads {
+                    Leadership::Leader
+                } else {
+                    Leadership::Follower
+                }
             }
             Err(error) => {
-                tracing::debug!(error = &error as &dyn std::error::Error, "the poller's lock can't be asked for");
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "the poller's lock can't be asked for"
+                );
                 Leadership::Unelected
             }
         };

@@ -20,7 +20,9 @@ const KEEP_S: u64 = 60;
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
     /// Redis does not answer, or answers with an error.
-    #[error("the snapshot could not be published through Redis; other replicas poll for themselves until it can")]
+    #[error(
+        "the snapshot could not be published through Redis; other replicas poll for themselves until it can"
+    )]
     Redis(#[from] redis::RedisError),
     /// A view could not be encoded.
     #[error("the snapshot could not be encoded")]
@@ -36,7 +38,9 @@ pub struct Relay {
 
 impl std::fmt::Debug for Relay {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Relay").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("Relay")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
     }
 }
 
@@ -54,7 +58,10 @@ impl Relay {
             .set_response_timeout(Some(config.timeout()))
             .set_number_of_retries(1);
         let connection = ConnectionManager::new_lazy_with_config(client, limits)?;
-        Ok(Self { connection, key: format!("{}overview", config.prefix) })
+        Ok(Self {
+            connection,
+            key: format!("{}overview", config.prefix),
+        })
     }
 
     /// Stores and announces a snapshot.
@@ -64,7 +71,10 @@ impl Relay {
     pub async fn publish(&self, view: &OverviewView) -> Result<(), RelayError> {
         let text = serde_json::to_string(view)?;
         let mut pipe = redis::pipe();
-        pipe.set_ex(&self.key, &text, KEEP_S).ignore().publish(&self.key, &text).ignore();
+        pipe.set_ex(&self.key, &text, KEEP_S)
+            .ignore()
+            .publish(&self.key, &text)
+            .ignore();
         pipe.query_async::<()>(&mut self.connection.clone()).await?;
         Ok(())
     }
@@ -74,7 +84,9 @@ impl Relay {
     /// # Errors
     /// [`redis::RedisError`].
     pub async fn ping(&self) -> Result<(), redis::RedisError> {
-        redis::cmd("PING").query_async::<()>(&mut self.connection.clone()).await
+        redis::cmd("PING")
+            .query_async::<()>(&mut self.connection.clone())
+            .await
     }
 }
 
@@ -97,7 +109,10 @@ pub async fn listen(
             pause = Duration::from_millis(250);
         }
         if let Err(error) = session {
-            tracing::debug!(error = &error as &dyn std::error::Error, "not listening to Redis; trying again");
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "not listening to Redis; trying again"
+            );
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
@@ -117,8 +132,12 @@ async fn follow(
     })?;
     let key = format!("{}overview", config.prefix);
     let timed_out = |_| redis::RedisError::from((redis::ErrorKind::Io, "Redis did not answer in time"));
-    let mut pubsub = tokio::time::timeout(config.timeout(), client.get_async_pubsub()).await.map_err(timed_out)??;
-    tokio::time::timeout(config.timeout(), pubsub.subscribe(&key)).await.map_err(timed_out)??;
+    let mut pubsub = tokio::time::timeout(config.timeout(), client.get_async_pubsub())
+        .await
+        .map_err(timed_out)??;
+    tokio::time::timeout(config.timeout(), pubsub.subscribe(&key))
+        .await
+        .map_err(timed_out)??;
     connected.send_replace(true);
     let mut messages = pubsub.on_message();
     while let Some(message) = messages.next().await {
@@ -141,6 +160,9 @@ async fn follow(
 /// # Errors
 /// [`redis::RedisError`].
 pub async fn last_published(relay: &Relay) -> Result<Option<OverviewView>, redis::RedisError> {
-    let text: Option<String> = redis::cmd("GET").arg(&relay.key).query_async(&mut relay.connection.clone()).await?;
+    let text: Option<String> = redis::cmd("GET")
+        .arg(&relay.key)
+        .query_async(&mut relay.connection.clone())
+        .await?;
     Ok(text.and_then(|t| serde_json::from_str(&t).ok()))
 }

@@ -27,7 +27,11 @@ async fn what_is_written_reads_back_and_verifies() {
     for (row, event) in rows.iter().zip(&written) {
         assert_eq!(row.canonical, event.canonical().unwrap());
         let kept = Event::from_canonical(&row.canonical).unwrap();
-        assert_eq!(row.columns, Some(Columns::of(&kept)), "the columns that SQL takes out of the text");
+        assert_eq!(
+            row.columns,
+            Some(Columns::of(&kept)),
+            "the columns that SQL takes out of the text"
+        );
     }
     // The hashes were made by SQL; this makes them again in Rust.
     let head = verify_database(&mut owner, None).await.unwrap();
@@ -54,10 +58,15 @@ async fn a_rollback_leaves_no_gap_and_nothing_in_the_intake() {
     }
     let mut owner = database.owner().await;
     assert_eq!(verify_database(&mut owner, None).await.unwrap().seq, 6);
-    let objects: Vec<String> =
-        sqlx::query_scalar("select object_id from audit_events order by seq").fetch_all(&mut owner).await.unwrap();
+    let objects: Vec<String> = sqlx::query_scalar("select object_id from audit_events order by seq")
+        .fetch_all(&mut owner)
+        .await
+        .unwrap();
     assert_eq!(objects, ["kept0", "also0", "kept1", "also1", "kept2", "also2"]);
-    let left: i64 = sqlx::query_scalar("select count(*) from audit_intake").fetch_one(&mut owner).await.unwrap();
+    let left: i64 = sqlx::query_scalar("select count(*) from audit_intake")
+        .fetch_one(&mut owner)
+        .await
+        .unwrap();
     assert_eq!(left, 0);
 }
 
@@ -75,7 +84,9 @@ async fn an_open_transaction_holds_nobody_up() {
             quick.commit().await.unwrap();
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), others).await.expect("nobody waits for the slow one");
+    tokio::time::timeout(Duration::from_secs(10), others)
+        .await
+        .expect("nobody waits for the slow one");
     slow.commit().await.unwrap();
     let mut owner = database.owner().await;
     assert_eq!(verify_database(&mut owner, None).await.unwrap().seq, 21);
@@ -99,7 +110,8 @@ async fn many_writers_with_rollbacks_make_one_chain_without_gaps() {
                 let mut committed = Vec::new();
                 for round in 0..ROUNDS {
                     let mut transaction = pool.begin().await.unwrap();
-                    let events: Vec<Event> = (0..=(task + round) % 3).map(|n| event(&format!("{n}"))).collect();
+                    let events: Vec<Event> =
+                        (0..=(task + round) % 3).map(|n| event(&format!("{n}"))).collect();
                     for event in &events {
                         append(&mut transaction, event).await.unwrap();
                         tokio::task::yield_now().await;
@@ -122,13 +134,26 @@ async fn many_writers_with_rollbacks_make_one_chain_without_gaps() {
 
     let mut owner = database.owner().await;
     let head = verify_database(&mut owner, None).await.unwrap();
-    let ids: Vec<uuid::Uuid> =
-        sqlx::query_scalar("select event_id from audit_events order by seq").fetch_all(&mut owner).await.unwrap();
+    let ids: Vec<uuid::Uuid> = sqlx::query_scalar("select event_id from audit_events order by seq")
+        .fetch_all(&mut owner)
+        .await
+        .unwrap();
     assert_eq!(head.seq as usize, ids.len());
-    assert_eq!(ids.len(), committed.iter().map(Vec::len).sum::<usize>(), "what committed is there, and nothing else");
+    assert_eq!(
+        ids.len(),
+        committed.iter().map(Vec::len).sum::<usize>(),
+        "what committed is there, and nothing else"
+    );
     for transaction in &committed {
-        let at = ids.iter().position(|id| *id == transaction[0]).expect("a committed event");
-        assert_eq!(&ids[at..at + transaction.len()], transaction, "a transaction's events stand together, in order");
+        let at = ids
+            .iter()
+            .position(|id| *id == transaction[0])
+            .expect("a committed event");
+        assert_eq!(
+            &ids[at..at + transaction.len()],
+            transaction,
+            "a transaction's events stand together, in order"
+        );
     }
 }
 
@@ -144,7 +169,10 @@ async fn an_event_is_recorded_at_most_once() {
     }
     let mut owner = database.owner().await;
     assert_eq!(verify_database(&mut owner, None).await.unwrap().seq, 1);
-    assert_eq!(db::audit::recorded(&mut owner, &[once.id]).await.unwrap(), [once.id]);
+    assert_eq!(
+        db::audit::recorded(&mut owner, &[once.id]).await.unwrap(),
+        [once.id]
+    );
 }
 
 #[tokio::test]
@@ -153,8 +181,16 @@ async fn a_text_that_is_no_event_takes_its_transaction_with_it() {
     let pool = database.pool();
     for text in ["not json", "{}", "{\"id\":\"x\"}"] {
         let mut transaction = pool.begin().await.unwrap();
-        db::audit::append(&mut transaction, &[text.to_owned()]).await.unwrap();
+        db::audit::append(&mut transaction, &[text.to_owned()])
+            .await
+            .unwrap();
         assert!(transaction.commit().await.is_err(), "{text}");
     }
-    assert_eq!(verify_database(&mut database.owner().await, None).await.unwrap().seq, 0);
+    assert_eq!(
+        verify_database(&mut database.owner().await, None)
+            .await
+            .unwrap()
+            .seq,
+        0
+    );
 }

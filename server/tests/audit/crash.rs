@@ -16,8 +16,13 @@ async fn a_connection_that_breaks_before_the_commit_leaves_nothing() {
     let pool = database.pool();
     let mut transaction = pool.begin().await.unwrap();
     append(&mut transaction, &event("broken off")).await.unwrap();
-    let pid: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut *transaction).await.unwrap();
-    database.as_superuser(&format!("select pg_terminate_backend({pid}, 5000)")).await;
+    let pid: i32 = sqlx::query_scalar("select pg_backend_pid()")
+        .fetch_one(&mut *transaction)
+        .await
+        .unwrap();
+    database
+        .as_superuser(&format!("select pg_terminate_backend({pid}, 5000)"))
+        .await;
     assert!(transaction.commit().await.is_err());
 
     let mut next = pool.begin().await.unwrap();
@@ -63,15 +68,21 @@ async fn a_server_that_dies_under_load_keeps_what_it_acknowledged() {
     for writer in writers {
         acknowledged.extend(writer.await.unwrap());
     }
-    assert!(acknowledged.len() > 8, "it was under load: {}", acknowledged.len());
+    assert!(
+        acknowledged.len() > 8,
+        "it was under load: {}",
+        acknowledged.len()
+    );
 
     cluster.restart().unwrap();
     let mut owner = db::owner_connection(&config).await.unwrap();
     verify_database(&mut owner, None).await.unwrap();
     let kept = db::audit::recorded(&mut owner, &acknowledged).await.unwrap();
     assert_eq!(kept.len(), acknowledged.len(), "what was acknowledged is there");
-    let left: i64 =
-        sqlx::query_scalar("select count(*) from quarterdeck.audit_intake").fetch_one(&mut owner).await.unwrap();
+    let left: i64 = sqlx::query_scalar("select count(*) from quarterdeck.audit_intake")
+        .fetch_one(&mut owner)
+        .await
+        .unwrap();
     assert_eq!(left, 0);
 
     // The same recorder goes on by itself.

@@ -21,8 +21,13 @@ async fn exported(rows: usize) -> Exported {
     }
     transaction.commit().await.unwrap();
     let mut out = Vec::new();
-    run(AuditCommand::Export { file: None }, &database.config(), &mut out).await.unwrap();
-    Exported { database, text: String::from_utf8(out).unwrap() }
+    run(AuditCommand::Export { file: None }, &database.config(), &mut out)
+        .await
+        .unwrap();
+    Exported {
+        database,
+        text: String::from_utf8(out).unwrap(),
+    }
 }
 
 async fn verify(exported: &Exported, text: &str, expect_head: Option<Head>) -> Result<String, String> {
@@ -33,28 +38,48 @@ async fn verify(exported: &Exported, text: &str, expect_head: Option<Head>) -> R
     ));
     std::fs::write(&path, text).unwrap();
     let mut out = Vec::new();
-    let command = AuditCommand::Verify { export: Some(path.clone()), expect_head };
+    let command = AuditCommand::Verify {
+        export: Some(path.clone()),
+        expect_head,
+    };
     assert!(command.is_offline());
     let result = run(command, &exported.database.config(), &mut out).await;
     std::fs::remove_file(path).unwrap();
-    result.map(|()| String::from_utf8(out).unwrap()).map_err(|error| format!("{error:#}"))
+    result
+        .map(|()| String::from_utf8(out).unwrap())
+        .map_err(|error| format!("{error:#}"))
 }
 
 fn head_in(text: &str) -> Head {
-    let line = text.lines().find_map(|line| line.strip_prefix("Head: ")).expect("a head");
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Head: "))
+        .expect("a head");
     line.parse().unwrap()
 }
 
 #[tokio::test]
 async fn an_export_verifies_offline_and_names_the_same_head_as_the_database() {
     let exported = exported(2_500).await;
-    assert_eq!(exported.text.lines().count(), 2_502, "the rows, the export's own, and the end");
+    assert_eq!(
+        exported.text.lines().count(),
+        2_502,
+        "the rows, the export's own, and the end"
+    );
     let offline = verify(&exported, &exported.text, None).await.unwrap();
     let mut online = Vec::new();
-    let command = AuditCommand::Verify { export: None, expect_head: Some(head_in(&offline)) };
-    run(command, &exported.database.config(), &mut online).await.unwrap();
+    let command = AuditCommand::Verify {
+        export: None,
+        expect_head: Some(head_in(&offline)),
+    };
+    run(command, &exported.database.config(), &mut online)
+        .await
+        .unwrap();
     assert_eq!(head_in(&offline), head_in(&String::from_utf8(online).unwrap()));
-    assert!(exported.text.contains("audit.exported"), "the export itself is on record");
+    assert!(
+        exported.text.contains("audit.exported"),
+        "the export itself is on record"
+    );
 }
 
 #[tokio::test]
@@ -64,7 +89,10 @@ async fn what_was_done_to_an_export_is_named() {
 
     let changed = exported.text.replacen("\"id\":\"s2\"", "\"id\":\"s9\"", 1);
     let error = verify(&exported, &changed, None).await.unwrap_err();
-    assert!(error.contains("row 3") && error.contains("does not fit its text"), "{error}");
+    assert!(
+        error.contains("row 3") && error.contains("does not fit its text"),
+        "{error}"
+    );
 
     let without = [&lines[..1], &lines[2..]].concat().join("\n");
     let error = verify(&exported, &without, None).await.unwrap_err();
@@ -85,7 +113,10 @@ async fn a_head_kept_elsewhere_tells_an_export_of_another_log() {
     let other = exported(3).await;
     let kept = head_in(&verify(&one, &one.text, None).await.unwrap());
     let error = verify(&other, &other.text, Some(kept)).await.unwrap_err();
-    assert!(error.contains("row 4") && error.contains("kept elsewhere"), "{error}");
+    assert!(
+        error.contains("row 4") && error.contains("kept elsewhere"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -99,12 +130,26 @@ async fn a_tampered_log_is_exported_to_its_end_and_said_to_be_bad() {
         )
         .await;
     let mut out = Vec::new();
-    let error =
-        run(AuditCommand::Export { file: None }, &exported.database.config(), &mut out).await.unwrap_err();
+    let error = run(
+        AuditCommand::Export { file: None },
+        &exported.database.config(),
+        &mut out,
+    )
+    .await
+    .unwrap_err();
     assert!(error.to_string().contains("row 2"), "{error}");
-    assert_eq!(String::from_utf8(out).unwrap().lines().count(), 4 + 2 + 1, "it is evidence: all of it");
+    assert_eq!(
+        String::from_utf8(out).unwrap().lines().count(),
+        4 + 2 + 1,
+        "it is evidence: all of it"
+    );
     let mut online = Vec::new();
-    let command = AuditCommand::Verify { export: None, expect_head: None };
-    let error = run(command, &exported.database.config(), &mut online).await.unwrap_err();
+    let command = AuditCommand::Verify {
+        export: None,
+        expect_head: None,
+    };
+    let error = run(command, &exported.database.config(), &mut online)
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("row 2"), "{error}");
 }

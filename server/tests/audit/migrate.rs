@@ -51,11 +51,16 @@ async fn every_earlier_state_comes_forward() {
         transaction.commit().await.unwrap();
 
         let mut runtime = db::owner_connection(&database.config()).await.unwrap();
-        let pending: Vec<i64> = versions().into_iter().filter(|version| *version > earlier).collect();
+        let pending: Vec<i64> = versions()
+            .into_iter()
+            .filter(|version| *version > earlier)
+            .collect();
         assert_eq!(db::pending(&mut runtime).await.unwrap(), pending);
         assert_eq!(db::migrate(&database.config()).await.unwrap().applied, pending);
         assert_eq!(db::pending(&mut runtime).await.unwrap(), Vec::<i64>::new());
-        let head = quarterdeck::services::audit::verify_database(&mut owner, None).await.unwrap();
+        let head = quarterdeck::services::audit::verify_database(&mut owner, None)
+            .await
+            .unwrap();
         assert_eq!(head.seq, 1);
     }
 }
@@ -81,7 +86,10 @@ async fn a_missing_runtime_role_is_named() {
     let mut config = database.config();
     config.url = config.url.replace(CONSOLE, "nobody_made_me");
     let error = db::migrate(&config).await.unwrap_err();
-    assert!(matches!(&error, MigrateError::NoRole(role) if role == "nobody_made_me"), "{error}");
+    assert!(
+        matches!(&error, MigrateError::NoRole(role) if role == "nobody_made_me"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -125,7 +133,9 @@ async fn the_console_role_can_hand_events_in_and_nothing_else() {
         "update quarterdeck.signing_keys set secret = secret",
     ] {
         let error = pool.execute(AssertSqlSafe(refused)).await.expect_err(refused);
-        let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+        let code = error
+            .as_database_error()
+            .and_then(|error| error.code().map(|code| code.into_owned()));
         assert_eq!(code.as_deref(), Some("42501"), "{refused}: {error}");
     }
 }

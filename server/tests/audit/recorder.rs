@@ -22,12 +22,18 @@ async fn many_events_share_few_commits() {
         caller.await.unwrap().unwrap();
     }
     let mut owner = database.owner().await;
-    assert_eq!(verify_database(&mut owner, None).await.unwrap().seq as usize, EVENTS);
+    assert_eq!(
+        verify_database(&mut owner, None).await.unwrap().seq as usize,
+        EVENTS
+    );
     let commits: i64 = sqlx::query_scalar("select count(distinct xmin::text) from audit_events")
         .fetch_one(&mut owner)
         .await
         .unwrap();
-    assert!(commits < EVENTS as i64 / 4, "{commits} commits for {EVENTS} events");
+    assert!(
+        commits < EVENTS as i64 / 4,
+        "{commits} commits for {EVENTS} events"
+    );
     drop(recorder);
     worker.await.unwrap();
 }
@@ -40,13 +46,28 @@ async fn an_event_that_is_refused_takes_no_other_with_it() {
     recorder.record(&known).await.unwrap();
     let fresh: Vec<Event> = (0..10).map(|n| event(&format!("{n}"))).collect();
     let results = futures::future::join_all(
-        fresh.iter().take(5).chain([&known]).chain(fresh.iter().skip(5)).map(|event| recorder.record(event)),
+        fresh
+            .iter()
+            .take(5)
+            .chain([&known])
+            .chain(fresh.iter().skip(5))
+            .map(|event| recorder.record(event)),
     )
     .await;
-    let refused: Vec<usize> =
-        results.iter().enumerate().filter(|(_, result)| result.is_err()).map(|(at, _)| at).collect();
+    let refused: Vec<usize> = results
+        .iter()
+        .enumerate()
+        .filter(|(_, result)| result.is_err())
+        .map(|(at, _)| at)
+        .collect();
     assert_eq!(refused, [5], "only the one that is in the log already");
-    assert_eq!(verify_database(&mut database.owner().await, None).await.unwrap().seq, 11);
+    assert_eq!(
+        verify_database(&mut database.owner().await, None)
+            .await
+            .unwrap()
+            .seq,
+        11
+    );
 }
 
 #[tokio::test]

@@ -42,22 +42,49 @@ async fn each_kind_of_change_is_named() {
             4,
             Fault::Hash,
         ),
-        ("update audit_events set hash = sha256('x') where seq = 5", 5, Fault::Hash),
-        ("update audit_events set prev_hash = sha256('x') where seq = 2", 2, Fault::PreviousHash),
-        ("update audit_events set actor_name = 'mallory' where seq = 3", 3, Fault::Column("actor_name")),
-        ("update audit_events set object_id = 's0' where seq = 6", 6, Fault::Column("object_id")),
+        (
+            "update audit_events set hash = sha256('x') where seq = 5",
+            5,
+            Fault::Hash,
+        ),
+        (
+            "update audit_events set prev_hash = sha256('x') where seq = 2",
+            2,
+            Fault::PreviousHash,
+        ),
+        (
+            "update audit_events set actor_name = 'mallory' where seq = 3",
+            3,
+            Fault::Column("actor_name"),
+        ),
+        (
+            "update audit_events set object_id = 's0' where seq = 6",
+            6,
+            Fault::Column("object_id"),
+        ),
         (
             "update audit_events set recorded_at = recorded_at - interval '1 day' where seq = 6",
             6,
             Fault::Column("recorded_at"),
         ),
-        ("delete from audit_events where seq = 3", 3, Fault::Gap { expected: 3, found: 4 }),
+        (
+            "delete from audit_events where seq = 3",
+            3,
+            Fault::Gap {
+                expected: 3,
+                found: 4,
+            },
+        ),
         (
             "delete from audit_events where seq = 3; update audit_events set seq = seq - 1 where seq > 3",
             3,
             Fault::PreviousHash,
         ),
-        ("delete from audit_events where seq >= 5", 5, Fault::CutOff { known: 6 }),
+        (
+            "delete from audit_events where seq >= 5",
+            5,
+            Fault::CutOff { known: 6 },
+        ),
         ("delete from audit_events", 1, Fault::CutOff { known: 6 }),
     ];
     for (sql, seq, fault) in cases {
@@ -80,7 +107,10 @@ async fn a_tail_cut_off_with_its_head_shows_against_a_head_kept_elsewhere() {
     assert_eq!(head.seq, 4, "by itself the shortened log looks whole");
     assert_eq!(
         first_bad(&database, Some(kept)).await,
-        BadRow { seq: 5, fault: Fault::CutOff { known: 6 } }
+        BadRow {
+            seq: 5,
+            fault: Fault::CutOff { known: 6 }
+        }
     );
 }
 
@@ -105,7 +135,13 @@ async fn a_history_rewritten_by_the_book_shows_against_a_head_kept_elsewhere() {
     )
     .await;
     assert!(verify_database(&mut database.owner().await, None).await.is_ok());
-    assert_eq!(first_bad(&database, Some(kept)).await, BadRow { seq: 6, fault: Fault::OtherHistory });
+    assert_eq!(
+        first_bad(&database, Some(kept)).await,
+        BadRow {
+            seq: 6,
+            fault: Fault::OtherHistory
+        }
+    );
 }
 
 #[tokio::test]
@@ -115,5 +151,11 @@ async fn a_log_that_went_on_still_fits_an_older_head() {
     let mut transaction = pool.begin().await.unwrap();
     append(&mut transaction, &event("later")).await.unwrap();
     transaction.commit().await.unwrap();
-    assert_eq!(verify_database(&mut database.owner().await, Some(kept)).await.unwrap().seq, 4);
+    assert_eq!(
+        verify_database(&mut database.owner().await, Some(kept))
+            .await
+            .unwrap()
+            .seq,
+        4
+    );
 }

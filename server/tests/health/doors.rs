@@ -29,12 +29,25 @@ const PUBLIC: [&str; 10] = [
 ];
 
 async fn knock(browser: &Browser, method: &Method, path: &str, csrf: &str) -> Answer {
-    let path = path.replace("{id}", "latency").replace(":id", "latency").replace("{file}", "none.js");
+    let path = path
+        .replace("{id}", "latency")
+        .replace(":id", "latency")
+        .replace("{file}", "none.js");
     match *method {
         Method::GET => browser.get(&path).await,
         Method::POST => {
             let path = path.replace("/sessions/latency/", &format!("/sessions/{}/", Uuid::nil()));
-            browser.post(&path, &[("csrf", csrf), ("username", "nobody"), ("password", "x"), ("theme", "dark")]).await
+            browser
+                .post(
+                    &path,
+                    &[
+                        ("csrf", csrf),
+                        ("username", "nobody"),
+                        ("password", "x"),
+                        ("theme", "dark"),
+                    ],
+                )
+                .await
         }
         _ => panic!("a door with {method}"),
     }
@@ -49,15 +62,31 @@ async fn every_door_lets_in_whom_it_should_and_nobody_else() {
     let exporter = Exporter::start("latency_ms 20\n").await;
     let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
     let url = database.config().url;
-    let deck = Deck::start(Sources { database_url: url, prometheus: &prometheus.url(), redis: None }).await;
+    let deck = Deck::start(Sources {
+        database_url: url,
+        prometheus: &prometheus.url(),
+        redis: None,
+    })
+    .await;
     let nobody = Browser::new(&deck.base);
-    eventually("readiness", async || nobody.get("/-/ready").await.status == StatusCode::OK).await;
+    eventually("readiness", async || {
+        nobody.get("/-/ready").await.status == StatusCode::OK
+    })
+    .await;
 
     let name = |door: &quarterdeck::http::doors::Door| format!("{} {}", door.method, door.path);
-    let mut public: Vec<String> = deck.doors.iter().filter(|d| d.access == Access::Public).map(name).collect();
+    let mut public: Vec<String> = deck
+        .doors
+        .iter()
+        .filter(|d| d.access == Access::Public)
+        .map(name)
+        .collect();
     public.sort();
     assert_eq!(public, PUBLIC, "a door was opened to everybody, or closed");
-    assert!(deck.doors.len() > PUBLIC.len() + 8, "the list is not the router's");
+    assert!(
+        deck.doors.len() > PUBLIC.len() + 8,
+        "the list is not the router's"
+    );
 
     // Nobody.
     let csrf = hidden_csrf(&nobody.get("/sign-in").await.body);
@@ -66,17 +95,29 @@ async fn every_door_lets_in_whom_it_should_and_nobody_else() {
         match door.access {
             Access::Public => {
                 assert!(
-                    !matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && !answer.status.is_server_error(),
-                    "{} {answer:?}", name(door)
+                    !matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+                        && !answer.status.is_server_error(),
+                    "{} {answer:?}",
+                    name(door)
                 );
             }
             Access::Call(_) => {
-                assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{} {answer:?}", name(door));
+                assert_eq!(
+                    answer.status,
+                    StatusCode::UNAUTHORIZED,
+                    "{} {answer:?}",
+                    name(door)
+                );
                 assert_eq!(answer.content_type, "application/problem+json", "{}", name(door));
             }
             Access::Page(_) | Access::Form(_) => {
                 assert_eq!(answer.status, StatusCode::SEE_OTHER, "{} {answer:?}", name(door));
-                assert!(answer.location.starts_with("/sign-in"), "{} leads to {}", name(door), answer.location);
+                assert!(
+                    answer.location.starts_with("/sign-in"),
+                    "{} leads to {}",
+                    name(door),
+                    answer.location
+                );
             }
         }
     }
@@ -95,7 +136,10 @@ async fn every_door_lets_in_whom_it_should_and_nobody_else() {
         };
         for door in &deck.doors {
             // Streams do not end, and signing out ends the session: both are tested by themselves.
-            if door.path == "/api/v1/events" || door.path == "/sign-out" || door.path == "/account/sessions/revoke-others" {
+            if door.path == "/api/v1/events"
+                || door.path == "/sign-out"
+                || door.path == "/account/sessions/revoke-others"
+            {
                 continue;
             }
             let permission = match door.access {
@@ -104,9 +148,19 @@ async fn every_door_lets_in_whom_it_should_and_nobody_else() {
             };
             let answer = knock(&browser, &door.method, &door.path, &csrf).await;
             let led_away = answer.location.starts_with("/sign-in");
-            let refused = led_away || matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-            assert_eq!(!refused, decide(&subject, permission).is_allowed(), "{role} {} {answer:?}", name(door));
-            assert!(!answer.status.is_server_error(), "{role} {} {answer:?}", name(door));
+            let refused =
+                led_away || matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+            assert_eq!(
+                !refused,
+                decide(&subject, permission).is_allowed(),
+                "{role} {} {answer:?}",
+                name(door)
+            );
+            assert!(
+                !answer.status.is_server_error(),
+                "{role} {} {answer:?}",
+                name(door)
+            );
         }
     }
 
@@ -120,6 +174,9 @@ async fn every_door_lets_in_whom_it_should_and_nobody_else() {
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
     assert_eq!(browser.get("/api/v1/nothing").await.status, StatusCode::NOT_FOUND);
     assert_eq!(browser.get("/health/nothing").await.status, StatusCode::NOT_FOUND);
-    assert_eq!(browser.get("/api/v1/health/nothing").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        browser.get("/api/v1/health/nothing").await.status,
+        StatusCode::NOT_FOUND
+    );
     deck.stop().await;
 }

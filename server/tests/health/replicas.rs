@@ -16,7 +16,10 @@ async fn leads(deck: &Deck) -> bool {
 
 async fn polls(deck: &Deck) -> u64 {
     let metrics = Browser::new(&deck.base).get("/metrics").await.body;
-    let line = metrics.lines().find(|line| line.starts_with("quarterdeck_poll_duration_seconds_count")).unwrap();
+    let line = metrics
+        .lines()
+        .find(|line| line.starts_with("quarterdeck_poll_duration_seconds_count"))
+        .unwrap();
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
@@ -37,14 +40,23 @@ async fn one_polls_for_both_and_the_other_takes_over() {
     eventually("the first to lead", async || leads(&first).await).await;
     let second = Deck::start(sources()).await;
     let browser = second.signed_in("vera").await;
-    eventually("the snapshot at the second", async || browser.tile("latency").await.band == Band::Ok).await;
+    eventually("the snapshot at the second", async || {
+        browser.tile("latency").await.band == Band::Ok
+    })
+    .await;
     assert!(!leads(&second).await);
     // Both show the same state under the same event.
-    let (here, there) = (browser.overview().await, first.signed_in("vera").await.overview().await);
+    let (here, there) = (
+        browser.overview().await,
+        first.signed_in("vera").await.overview().await,
+    );
     assert_eq!(here.event_id.split('-').next(), there.event_id.split('-').next());
     let before = polls(&second).await;
     exporter.set("latency_ms 70\n");
-    eventually("a change through Redis", async || browser.tile("latency").await.band == Band::Degraded).await;
+    eventually("a change through Redis", async || {
+        browser.tile("latency").await.band == Band::Degraded
+    })
+    .await;
     assert_eq!(polls(&second).await, before, "the second does not ask Prometheus");
     let since = browser.tile("latency").await.since_ms;
 
@@ -53,7 +65,10 @@ async fn one_polls_for_both_and_the_other_takes_over() {
     eventually("the second to lead", async || leads(&second).await).await;
     assert!(died.elapsed().as_secs() < 10, "took {:?}", died.elapsed());
     exporter.set("latency_ms 170\n");
-    eventually("a change at the second", async || browser.tile("latency").await.band == Band::Alert).await;
+    eventually("a change at the second", async || {
+        browser.tile("latency").await.band == Band::Alert
+    })
+    .await;
     assert!(browser.tile("latency").await.since_ms > since);
     let history = browser.get("/api/v1/health/latency/transitions").await.body;
     let rows: Vec<serde_json::Value> = serde_json::from_str(&history).unwrap();
@@ -71,19 +86,32 @@ async fn without_redis_a_follower_polls_for_itself_and_stores_nothing() {
     let exporter = Exporter::start("latency_ms 20\n").await;
     let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
     let prometheus_url = prometheus.url();
-    let sources =
-        || Sources { database_url: database.config().url, prometheus: &prometheus_url, redis: Some(&redis_url) };
+    let sources = || Sources {
+        database_url: database.config().url,
+        prometheus: &prometheus_url,
+        redis: Some(&redis_url),
+    };
     let first = Deck::start(sources()).await;
     eventually("the first to lead", async || leads(&first).await).await;
     let second = Deck::start(sources()).await;
     let browser = second.signed_in("vera").await;
-    eventually("the snapshot at the second", async || browser.tile("latency").await.band == Band::Ok).await;
+    eventually("the snapshot at the second", async || {
+        browser.tile("latency").await.band == Band::Ok
+    })
+    .await;
     redis.kill();
     exporter.set("latency_ms 170\n");
-    eventually("the change all the same", async || browser.tile("latency").await.band == Band::Alert).await;
+    eventually("the change all the same", async || {
+        browser.tile("latency").await.band == Band::Alert
+    })
+    .await;
     assert!(!leads(&second).await);
     eventually("the stored change", async || {
-        browser.get("/api/v1/health/latency/transitions").await.body.contains("\"to\":\"alert\"")
+        browser
+            .get("/api/v1/health/latency/transitions")
+            .await
+            .body
+            .contains("\"to\":\"alert\"")
     })
     .await;
     let history = browser.get("/api/v1/health/latency/transitions").await.body;

@@ -18,7 +18,21 @@ use crate::{
 const WELL: &str = "latency_ms 20\ncpu_percent{pod=\"a\"} 10\ncpu_percent{pod=\"b\"} 30\n";
 
 async fn state_of(browser: &Browser, source: &str) -> Option<SourceState> {
-    browser.overview().await.sources.iter().find(|s| s.name == source).map(|s| s.state)
+    browser
+        .overview()
+        .await
+        .sources
+        .iter()
+        .find(|s| s.name == source)
+        .map(|s| s.state)
+}
+
+/// A way to the database that can be cut, and the address that leads through it.
+async fn behind_a_proxy(database: &TestDatabase) -> (Proxy, String) {
+    let mut url = url::Url::parse(&database.config().url).unwrap();
+    let proxy = Proxy::before(url.port().unwrap()).await;
+    url.set_port(Some(proxy.port())).unwrap();
+    (proxy, url.into())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -28,30 +42,64 @@ async fn values_move_through_the_bands_and_the_history_is_kept() {
     let exporter = Exporter::start(WELL).await;
     let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
     let url = database.config().url;
-    let deck = Deck::start(Sources { database_url: url.clone(), prometheus: &prometheus.url(), redis: None }).await;
+    let deck = Deck::start(Sources {
+        database_url: url.clone(),
+        prometheus: &prometheus.url(),
+        redis: None,
+    })
+    .await;
     let browser = deck.signed_in("vera").await;
-    eventually("a healthy reading", async || browser.tile("latency").await.band == Band::Ok).await;
+    eventually("a healthy reading", async || {
+        browser.tile("latency").await.band == Band::Ok
+    })
+    .await;
     let cpu = browser.tile("cpu").await;
     assert_eq!((cpu.value, cpu.member.as_deref()), (Some(30.0), Some("b")));
 
     exporter.set("latency_ms 150\ncpu_percent{pod=\"a\"} 90\ncpu_percent{pod=\"b\"} 30\n");
-    eventually("the alert", async || browser.tile("latency").await.band == Band::Alert).await;
-    eventually("the worst pod", async || browser.tile("cpu").await.member.as_deref() == Some("a")).await;
+    eventually("the alert", async || {
+        browser.tile("latency").await.band == Band::Alert
+    })
+    .await;
+    eventually("the worst pod", async || {
+        browser.tile("cpu").await.member.as_deref() == Some("a")
+    })
+    .await;
     let since = browser.tile("latency").await.since_ms;
 
     // The page says it in its first HTML.
     let page = browser.get("/").await;
     assert_eq!(page.status, StatusCode::OK);
-    assert!(page.body.contains("Latency") && page.body.contains("Alert"), "{}", page.body);
+    assert!(
+        page.body.contains("Latency") && page.body.contains("Alert"),
+        "{}",
+        page.body
+    );
 
     deck.stop().await;
-    let deck = Deck::start(Sources { database_url: url, prometheus: &prometheus.url(), redis: None }).await;
+    let deck = Deck::start(Sources {
+        database_url: url,
+        prometheus: &prometheus.url(),
+        redis: None,
+    })
+    .await;
     let browser = deck.signed_in("vera").await;
-    eventually("the alert after a restart", async || browser.tile("latency").await.band == Band::Alert).await;
-    assert_eq!(browser.tile("latency").await.since_ms, since, "since when survives a restart");
+    eventually("the alert after a restart", async || {
+        browser.tile("latency").await.band == Band::Alert
+    })
+    .await;
+    assert_eq!(
+        browser.tile("latency").await.since_ms,
+        since,
+        "since when survives a restart"
+    );
     let history = browser.get("/api/v1/health/latency/transitions").await;
     let rows: serde_json::Value = serde_json::from_str(&history.body).unwrap();
-    assert_eq!((&rows[0]["from"], &rows[0]["to"]), (&"ok".into(), &"alert".into()), "{rows}");
+    assert_eq!(
+        (&rows[0]["from"], &rows[0]["to"]),
+        (&"ok".into(), &"alert".into()),
+        "{rows}"
+    );
     assert_eq!(rows.as_array().unwrap().len(), 2, "{rows}");
     deck.stop().await;
 }
@@ -63,12 +111,23 @@ async fn without_prometheus_everything_becomes_unknown_and_comes_back() {
     let exporter = Exporter::start(WELL).await;
     let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
     let url = database.config().url;
-    let deck = Deck::start(Sources { database_url: url, prometheus: &prometheus.url(), redis: None }).await;
+    let deck = Deck::start(Sources {
+        database_url: url,
+        prometheus: &prometheus.url(),
+        redis: None,
+    })
+    .await;
     let browser = deck.signed_in("vera").await;
-    eventually("a healthy reading", async || browser.tile("latency").await.band == Band::Ok).await;
+    eventually("a healthy reading", async || {
+        browser.tile("latency").await.band == Band::Ok
+    })
+    .await;
 
     prometheus.kill();
-    eventually("unknown", async || browser.tile("latency").await.band == Band::Unknown).await;
+    eventually("unknown", async || {
+        browser.tile("latency").await.band == Band::Unknown
+    })
+    .await;
     let overview = browser.overview().await;
     let tile = overview.tiles().next().unwrap();
     assert_eq!(tile.reason, Some(UnknownReason::SourceDown));
@@ -77,13 +136,19 @@ async fn without_prometheus_everything_becomes_unknown_and_comes_back() {
     assert_eq!(state_of(&browser, "Prometheus").await, Some(SourceState::Down));
     assert_ne!(overview.verdict().band, Band::Ok);
     let chart = browser.get("/api/v1/health/latency/range?range=15m").await;
-    assert_eq!((chart.status, chart.content_type.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "application/problem+json"));
+    assert_eq!(
+        (chart.status, chart.content_type.as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "application/problem+json")
+    );
     // Pages stay whole.
     assert_eq!(browser.get("/").await.status, StatusCode::OK);
     assert_eq!(browser.get("/health/latency").await.status, StatusCode::OK);
 
     prometheus.restart().unwrap();
-    eventually("healthy again", async || browser.tile("latency").await.band == Band::Ok).await;
+    eventually("healthy again", async || {
+        browser.tile("latency").await.band == Band::Ok
+    })
+    .await;
     deck.stop().await;
 }
 
@@ -94,15 +159,26 @@ async fn a_series_that_ends_and_one_that_is_not_a_number_are_unknown() {
     let exporter = Exporter::start(WELL).await;
     let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
     let url = database.config().url;
-    let deck = Deck::start(Sources { database_url: url, prometheus: &prometheus.url(), redis: None }).await;
+    let deck = Deck::start(Sources {
+        database_url: url,
+        prometheus: &prometheus.url(),
+        redis: None,
+    })
+    .await;
     let browser = deck.signed_in("vera").await;
-    eventually("a healthy reading", async || browser.tile("latency").await.band == Band::Ok).await;
+    eventually("a healthy reading", async || {
+        browser.tile("latency").await.band == Band::Ok
+    })
+    .await;
     exporter.set("latency_ms NaN\n");
     eventually("not a number", async || {
         browser.tile("latency").await.reason == Some(UnknownReason::NotANumber)
     })
     .await;
-    eventually("no data", async || browser.tile("cpu").await.reason == Some(UnknownReason::NoData)).await;
+    eventually("no data", async || {
+        browser.tile("cpu").await.reason == Some(UnknownReason::NoData)
+    })
+    .await;
     deck.stop().await;
 }
 
@@ -110,25 +186,41 @@ async fn a_series_that_ends_and_one_that_is_not_a_number_are_unknown() {
 async fn without_its_database_the_console_goes_on_showing_and_stores_later() {
     let database = TestDatabase::migrated().await;
     account(&database, "vera", Role::Viewer).await;
-    let proxy = Proxy::before(database.port()).await;
+    let (proxy, url) = behind_a_proxy(&database).await;
     let exporter = Exporter::start(WELL).await;
     let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
-    let url = database.config().url.replace(&format!(":{}/", database.port()), &format!(":{}/", proxy.port()));
-    let deck = Deck::start(Sources { database_url: url, prometheus: &prometheus.url(), redis: None }).await;
+    let deck = Deck::start(Sources {
+        database_url: url,
+        prometheus: &prometheus.url(),
+        redis: None,
+    })
+    .await;
     let browser = deck.signed_in("vera").await;
-    eventually("a healthy reading", async || browser.tile("latency").await.band == Band::Ok).await;
+    eventually("a healthy reading", async || {
+        browser.tile("latency").await.band == Band::Ok
+    })
+    .await;
 
     proxy.cut();
-    eventually("the loss", async || state_of(&browser, "Console database").await == Some(SourceState::Down)).await;
+    eventually("the loss", async || {
+        state_of(&browser, "Console database").await == Some(SourceState::Down)
+    })
+    .await;
     exporter.set("latency_ms 150\n");
-    eventually("the alert", async || browser.tile("latency").await.band == Band::Alert).await;
+    eventually("the alert", async || {
+        browser.tile("latency").await.band == Band::Alert
+    })
+    .await;
     let page = browser.get("/health/latency").await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
     let history = browser.get("/api/v1/health/latency/transitions").await;
     assert_eq!(history.status, StatusCode::SERVICE_UNAVAILABLE);
 
     proxy.mend();
-    eventually("the database again", async || state_of(&browser, "Console database").await == Some(SourceState::Up)).await;
+    eventually("the database again", async || {
+        state_of(&browser, "Console database").await == Some(SourceState::Up)
+    })
+    .await;
     eventually("what happened meanwhile in the history", async || {
         let history = browser.get("/api/v1/health/latency/transitions").await;
         history.status == StatusCode::OK && history.body.contains("\"to\":\"alert\"")
@@ -144,16 +236,22 @@ async fn a_console_starts_while_everything_is_down() {
     let redis = Redis::start().unwrap();
     let exporter = Exporter::start(WELL).await;
     let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
-    let proxy = Proxy::before(database.port()).await;
-    let url = database.config().url.replace(&format!(":{}/", database.port()), &format!(":{}/", proxy.port()));
+    let (proxy, url) = behind_a_proxy(&database).await;
     redis.kill();
     prometheus.kill();
     proxy.cut();
     let redis_url = redis.url();
-    let sources = Sources { database_url: url, prometheus: &prometheus.url(), redis: Some(&redis_url) };
+    let sources = Sources {
+        database_url: url,
+        prometheus: &prometheus.url(),
+        redis: Some(&redis_url),
+    };
     let deck = Deck::start(sources).await;
     let nobody = Browser::new(&deck.base);
-    eventually("readiness", async || nobody.get("/-/ready").await.status == StatusCode::OK).await;
+    eventually("readiness", async || {
+        nobody.get("/-/ready").await.status == StatusCode::OK
+    })
+    .await;
     let ready = nobody.get("/-/ready").await.body;
     for source in ["Prometheus", "Console database", "Redis"] {
         assert!(ready.contains(source), "{source} is not in {ready}");
@@ -163,11 +261,27 @@ async fn a_console_starts_while_everything_is_down() {
     proxy.mend();
     prometheus.restart().unwrap();
     redis.restart().unwrap();
-    eventually("the database", async || !nobody.get("/-/ready").await.body.contains("Console database")).await;
+    eventually("the database", async || {
+        !nobody.get("/-/ready").await.body.contains("Console database")
+    })
+    .await;
     // The first sign-in waits until keys can be read.
-    eventually("a form code", async || !nobody.get("/sign-in").await.body.contains("name=\"csrf\" value=\"\"")).await;
+    eventually("a form code", async || {
+        !nobody
+            .get("/sign-in")
+            .await
+            .body
+            .contains("name=\"csrf\" value=\"\"")
+    })
+    .await;
     let browser = deck.signed_in("vera").await;
-    eventually("a healthy reading", async || browser.tile("latency").await.band == Band::Ok).await;
-    eventually("Redis", async || state_of(&browser, "Redis").await == Some(SourceState::Up)).await;
+    eventually("a healthy reading", async || {
+        browser.tile("latency").await.band == Band::Ok
+    })
+    .await;
+    eventually("Redis", async || {
+        state_of(&browser, "Redis").await == Some(SourceState::Up)
+    })
+    .await;
     deck.stop().await;
 }

@@ -18,9 +18,17 @@ async fn changes_are_pushed_and_a_viewer_goes_on_where_it_left_off() {
     let exporter = Exporter::start("latency_ms 20\n").await;
     let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
     let url = database.config().url;
-    let deck = Deck::start(Sources { database_url: url, prometheus: &prometheus.url(), redis: None }).await;
+    let deck = Deck::start(Sources {
+        database_url: url,
+        prometheus: &prometheus.url(),
+        redis: None,
+    })
+    .await;
     let browser = deck.signed_in("vera").await;
-    eventually("a healthy reading", async || browser.tile("latency").await.band == Band::Ok).await;
+    eventually("a healthy reading", async || {
+        browser.tile("latency").await.band == Band::Ok
+    })
+    .await;
     let mut seen = browser.overview().await;
 
     let mut events = browser.events(&seen.event_id).await;
@@ -57,21 +65,34 @@ async fn a_stream_ends_with_its_session() {
     let exporter = Exporter::start("latency_ms 20\n").await;
     let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
     let url = database.config().url;
-    let deck = Deck::start(Sources { database_url: url, prometheus: &prometheus.url(), redis: None }).await;
+    let deck = Deck::start(Sources {
+        database_url: url,
+        prometheus: &prometheus.url(),
+        redis: None,
+    })
+    .await;
     let watching = deck.signed_in("vera").await;
     let other = deck.signed_in("vera").await;
     let mut events = watching.events("").await;
     assert_eq!(events.next().await.unwrap().name, "snapshot");
 
     let csrf = hidden_csrf(&other.get("/account/sessions").await.body);
-    let answer = other.post("/account/sessions/revoke-others", &[("csrf", &csrf)]).await;
+    let answer = other
+        .post("/account/sessions/revoke-others", &[("csrf", &csrf)])
+        .await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
     let revoked = std::time::Instant::now();
     events.next_named("signed_out").await;
     assert!(revoked.elapsed().as_secs() < 5);
     assert_eq!(events.next().await, None);
-    assert_eq!(watching.get("/api/v1/health").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        watching.get("/api/v1/health").await.status,
+        StatusCode::UNAUTHORIZED
+    );
     let nobody = Browser::new(&deck.base);
-    assert_eq!(nobody.get("/api/v1/events").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        nobody.get("/api/v1/events").await.status,
+        StatusCode::UNAUTHORIZED
+    );
     deck.stop().await;
 }

@@ -28,15 +28,27 @@ async fn each_change_is_recorded_once_and_says_what_it_did() {
     let console = Console::start().await;
     console.accounts.add(&by(), new("ada", PASSWORD)).await.unwrap();
     let name = || "ada".to_owned();
-    let role = || UserCommand::Role { name: name(), role: Role::Auditor };
+    let role = || UserCommand::Role {
+        name: name(),
+        role: Role::Auditor,
+    };
     assert_eq!(command(&console, role()).await, "ada now has the role auditor.\n");
     assert_eq!(command(&console, role()).await, "ada had the role auditor.\n");
     let disable = || UserCommand::Disable { name: name() };
-    assert_eq!(command(&console, disable()).await, "ada is disabled; its sessions were ended.\n");
+    assert_eq!(
+        command(&console, disable()).await,
+        "ada is disabled; its sessions were ended.\n"
+    );
     assert_eq!(command(&console, disable()).await, "ada was disabled already.\n");
     let list = command(&console, UserCommand::List).await;
-    assert!(list.contains("ada") && list.contains("auditor") && list.contains("disabled"), "{list}");
-    assert_eq!(command(&console, UserCommand::Enable { name: name() }).await, "ada is enabled again.\n");
+    assert!(
+        list.contains("ada") && list.contains("auditor") && list.contains("disabled"),
+        "{list}"
+    );
+    assert_eq!(
+        command(&console, UserCommand::Enable { name: name() }).await,
+        "ada is enabled again.\n"
+    );
 
     for (action, expected) in [
         (Action::AccountCreated, 1),
@@ -50,8 +62,13 @@ async fn each_change_is_recorded_once_and_says_what_it_did() {
         assert_eq!(events[0].object.id, "ada");
     }
     let change = &console.recorded(Action::AccountRoleChanged).await[0];
-    assert_eq!((change.detail.text("from"), change.detail.text("to")), (Some("viewer"), Some("auditor")));
-    verify_database(&mut console.database.owner().await, None).await.unwrap();
+    assert_eq!(
+        (change.detail.text("from"), change.detail.text("to")),
+        (Some("viewer"), Some("auditor"))
+    );
+    verify_database(&mut console.database.owner().await, None)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -59,7 +76,11 @@ async fn what_cannot_be_done_changes_and_records_nothing() {
     let console = Console::start().await;
     console.accounts.add(&by(), new("ada", PASSWORD)).await.unwrap();
     let add = async |username: &str, password: &str| {
-        console.accounts.add(&by(), new(username, password)).await.unwrap_err()
+        console
+            .accounts
+            .add(&by(), new(username, password))
+            .await
+            .unwrap_err()
     };
     assert!(matches!(add("ADA", PASSWORD).await, AccountError::Taken(name) if name == "ada"));
     assert!(matches!(add("b b", PASSWORD).await, AccountError::Username(_)));
@@ -75,7 +96,16 @@ async fn what_cannot_be_done_changes_and_records_nothing() {
 async fn a_change_that_cannot_be_recorded_is_not_made() {
     let console = Console::start().await;
     console.accounts.add(&by(), new("ada", PASSWORD)).await.unwrap();
-    console.database.as_superuser("revoke insert (canonical) on quarterdeck.audit_intake from deck_console").await;
-    assert!(console.accounts.set_role(&by(), "ada", Role::Admin).await.is_err());
+    console
+        .database
+        .as_superuser("revoke insert (canonical) on quarterdeck.audit_intake from deck_console")
+        .await;
+    assert!(
+        console
+            .accounts
+            .set_role(&by(), "ada", Role::Admin)
+            .await
+            .is_err()
+    );
     assert_eq!(console.accounts.list().await.unwrap()[0].role, Role::Viewer);
 }

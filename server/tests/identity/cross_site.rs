@@ -14,8 +14,14 @@ async fn a_form_of_another_site_is_refused_and_recorded() {
     let mut browser = console.signed_in("ada").await;
     let code = browser.get("/sign-in").await.body;
     for headers in [
-        [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example.org")],
-        [("sec-fetch-site", "same-site"), ("origin", "http://127.0.0.1:4000")],
+        [
+            ("sec-fetch-site", "cross-site"),
+            ("origin", "https://evil.example.org"),
+        ],
+        [
+            ("sec-fetch-site", "same-site"),
+            ("origin", "http://127.0.0.1:4000"),
+        ],
         [("x-none", ""), ("origin", "https://evil.example.org")],
         [("x-none", ""), ("origin", "null")],
     ] {
@@ -23,10 +29,17 @@ async fn a_form_of_another_site_is_refused_and_recorded() {
         let answer = browser.post_raw("/sign-out", &[("csrf", &code)], &headers).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{headers:?}");
     }
-    assert_eq!(browser.get("/api/v1/me").await.status, StatusCode::OK, "still signed in");
+    assert_eq!(
+        browser.get("/api/v1/me").await.status,
+        StatusCode::OK,
+        "still signed in"
+    );
     let events = console.recorded(Action::AccessRefused).await;
     assert_eq!(events.len(), 4);
-    assert_eq!((events[0].object.id.as_str(), events[0].detail.text("reason")), ("/sign-out", Some("another_site")));
+    assert_eq!(
+        (events[0].object.id.as_str(), events[0].detail.text("reason")),
+        ("/sign-out", Some("another_site"))
+    );
 }
 
 #[tokio::test]
@@ -38,15 +51,26 @@ async fn a_form_needs_the_code_of_its_own_session() {
     let mut bob = console.signed_in("bob").await;
     let bobs = bob.get("/sign-in").await.body;
     let here = [("sec-fetch-site", "same-origin")];
-    for fields in [vec![], vec![("csrf", "")], vec![("csrf", "AAAA")], vec![("csrf", bobs.as_str())]] {
+    for fields in [
+        vec![],
+        vec![("csrf", "")],
+        vec![("csrf", "AAAA")],
+        vec![("csrf", bobs.as_str())],
+    ] {
         let answer = ada.post_raw("/sign-out", &fields, &here).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{fields:?}");
     }
     assert_eq!(ada.get("/api/v1/me").await.status, StatusCode::OK);
     // In old browsers, which send neither header, the code alone has to hold.
-    assert_eq!(ada.post_raw("/sign-out", &[], &[]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        ada.post_raw("/sign-out", &[], &[]).await.status,
+        StatusCode::FORBIDDEN
+    );
     let code = ada.get("/sign-in").await.body;
-    assert_eq!(ada.post_raw("/sign-out", &[("csrf", &code)], &[]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(
+        ada.post_raw("/sign-out", &[("csrf", &code)], &[]).await.status,
+        StatusCode::SEE_OTHER
+    );
 }
 
 #[tokio::test]
@@ -55,13 +79,22 @@ async fn nobody_is_signed_in_by_another_site() {
     console.account("mallory", Role::Viewer).await;
     let fields = [("username", "mallory"), ("password", PASSWORD)];
     let mut victim = console.browser();
-    let answer = victim.post_raw("/sign-in", &fields, &[("sec-fetch-site", "cross-site")]).await;
+    let answer = victim
+        .post_raw("/sign-in", &fields, &[("sec-fetch-site", "cross-site")])
+        .await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     // Nor with a code that was made for another browser; a page that lay open for too long looks the same.
     let code = console.browser().get("/sign-in").await.body;
     victim.get("/sign-in").await;
-    let fields = [fields[0], fields[1], ("csrf", code.as_str()), ("next", "/health/x")];
-    let answer = victim.post_raw("/sign-in", &fields, &[("sec-fetch-site", "same-origin")]).await;
+    let fields = [
+        fields[0],
+        fields[1],
+        ("csrf", code.as_str()),
+        ("next", "/health/x"),
+    ];
+    let answer = victim
+        .post_raw("/sign-in", &fields, &[("sec-fetch-site", "same-origin")])
+        .await;
     assert_eq!(answer.location(), "/sign-in?error=stale&next=%2Fhealth%2Fx");
     assert!(!victim.cookies.contains_key("qd_access"));
 }
@@ -72,7 +105,9 @@ async fn scripts_of_the_console_need_no_form() {
     console.account("ada", Role::Viewer).await;
     let mut browser = console.signed_in("ada").await;
     let json = |site: &str| {
-        Request::post("/api/v1/change").header("content-type", "application/json").header("sec-fetch-site", site)
+        Request::post("/api/v1/change")
+            .header("content-type", "application/json")
+            .header("sec-fetch-site", site)
     };
     let answer = browser.send(json("same-origin"), Body::from("{}")).await;
     assert_eq!(answer.status, StatusCode::OK);
@@ -81,9 +116,17 @@ async fn scripts_of_the_console_need_no_form() {
     assert_eq!(answer.headers["content-type"], "application/problem+json");
     // What a form of any site could send needs the code, in a header or a field.
     let text = |code: &str| {
-        Request::post("/api/v1/change").header("content-type", "text/plain").header("x-quarterdeck-csrf", code)
+        Request::post("/api/v1/change")
+            .header("content-type", "text/plain")
+            .header("x-quarterdeck-csrf", code)
     };
-    assert_eq!(browser.send(text(""), Body::from("{}")).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        browser.send(text(""), Body::from("{}")).await.status,
+        StatusCode::FORBIDDEN
+    );
     let code = browser.get("/sign-in").await.body;
-    assert_eq!(browser.send(text(&code), Body::from("{}")).await.status, StatusCode::OK);
+    assert_eq!(
+        browser.send(text(&code), Body::from("{}")).await.status,
+        StatusCode::OK
+    );
 }

@@ -41,56 +41,92 @@ async fn limits_hold(console: &Console) {
     // The same for an account that there is and one that there isn't.
     for name in ["ada", "nobody"] {
         for address in 1..=3 {
-            assert_eq!(guess(console, name, address).await.location(), "/sign-in?error=credentials");
+            assert_eq!(
+                guess(console, name, address).await.location(),
+                "/sign-in?error=credentials"
+            );
         }
         let refused = guess(console, name, 4).await;
         assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{name}");
         let seconds: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
         assert!((590..=600).contains(&seconds), "{seconds}");
         assert!(refused.body.contains("10 minutes"), "{}", refused.body);
-        assert_eq!(guess(console, name, 5).await.status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(
+            guess(console, name, 5).await.status,
+            StatusCode::TOO_MANY_REQUESTS
+        );
     }
     // The right password doesn't help, or guessing would go on.
     let mut ada = console.browser();
-    assert_eq!(ada.sign_in("ada", PASSWORD).await.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(
+        ada.sign_in("ada", PASSWORD).await.status,
+        StatusCode::TOO_MANY_REQUESTS
+    );
     // Others sign in as ever, from elsewhere; success doesn't use tries up.
     for _ in 0..8 {
         console.signed_in("bob").await;
     }
     // An address is limited whatever the names.
     for n in 0..6 {
-        assert_eq!(guess(console, &format!("name{n}"), 99).await.location(), "/sign-in?error=credentials");
+        assert_eq!(
+            guess(console, &format!("name{n}"), 99).await.location(),
+            "/sign-in?error=credentials"
+        );
     }
-    assert_eq!(guess(console, "name9", 99).await.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(
+        guess(console, "name9", 99).await.status,
+        StatusCode::TOO_MANY_REQUESTS
+    );
 
     let refused = console.recorded(Action::SessionRefused).await;
-    let limited =
-        refused.iter().filter(|event| event.detail.text("reason") == Some("too_many_attempts")).count();
-    assert_eq!(limited, 3, "once for each limit that was crossed, however often it was tried on");
+    let limited = refused
+        .iter()
+        .filter(|event| event.detail.text("reason") == Some("too_many_attempts"))
+        .count();
+    assert_eq!(
+        limited, 3,
+        "once for each limit that was crossed, however often it was tried on"
+    );
 }
 
 #[tokio::test]
 async fn in_memory() {
-    limits_hold(&Console::start_with(Setup { config: limits(), redis: None }).await).await;
+    limits_hold(
+        &Console::start_with(Setup {
+            config: limits(),
+            redis: None,
+        })
+        .await,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn in_redis_for_all_consoles_together() {
     let redis = Redis::start().unwrap();
-    let setup = || Setup { config: limits(), redis: Some(connection(&redis)) };
+    let setup = || Setup {
+        config: limits(),
+        redis: Some(connection(&redis)),
+    };
     let console = Console::start_with(setup()).await;
     limits_hold(&console).await;
 
     // A second console knows what the first one counted.
     let second = Console::start_on(crate::database::TestDatabase::migrated().await, setup()).await;
-    assert_eq!(guess(&second, "ada", 50).await.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(
+        guess(&second, "ada", 50).await.status,
+        StatusCode::TOO_MANY_REQUESTS
+    );
 
     // What stands in Redis ends by itself, and holds no name.
     let mut direct = redis.connection().unwrap();
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut direct).unwrap();
     assert!(!keys.is_empty());
     for key in keys {
-        assert!(key.starts_with("{quarterdeck:sign-in}:") && !key.contains("ada"), "{key}");
+        assert!(
+            key.starts_with("{quarterdeck:sign-in}:") && !key.contains("ada"),
+            "{key}"
+        );
         let left: i64 = redis::cmd("PTTL").arg(&key).query(&mut direct).unwrap();
         assert!((1..=600_000).contains(&left), "{key}: {left}");
     }
@@ -99,14 +135,23 @@ async fn in_redis_for_all_consoles_together() {
 #[tokio::test]
 async fn without_redis_the_console_counts_for_itself() {
     let redis = Redis::start().unwrap();
-    let console =
-        Console::start_with(Setup { config: limits(), redis: Some(connection(&redis)) }).await;
+    let console = Console::start_with(Setup {
+        config: limits(),
+        redis: Some(connection(&redis)),
+    })
+    .await;
     console.account("ada", Role::Viewer).await;
     console.signed_in("ada").await;
     redis.stop();
     console.signed_in("ada").await;
     for address in 1..=3 {
-        assert_eq!(guess(&console, "ada", address).await.location(), "/sign-in?error=credentials");
+        assert_eq!(
+            guess(&console, "ada", address).await.location(),
+            "/sign-in?error=credentials"
+        );
     }
-    assert_eq!(guess(&console, "ada", 4).await.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(
+        guess(&console, "ada", 4).await.status,
+        StatusCode::TOO_MANY_REQUESTS
+    );
 }

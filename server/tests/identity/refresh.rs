@@ -66,11 +66,18 @@ async fn a_copy_that_is_used_later_ends_the_session_for_both() {
     let refused = thief.get("/api/v1/me").await;
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
     assert!(refused.sets_cookies(), "the cookies are taken away");
-    assert_eq!(owner.get("/api/v1/me").await.status, StatusCode::UNAUTHORIZED, "the owner's too, at once");
+    assert_eq!(
+        owner.get("/api/v1/me").await.status,
+        StatusCode::UNAUTHORIZED,
+        "the owner's too, at once"
+    );
 
     let events = console.recorded(Action::SessionReuseDetected).await;
     assert_eq!(events.len(), 1);
-    assert_eq!((&events[0].actor, events[0].source), (&Actor::Anonymous, Some([203, 0, 113, 66].into())));
+    assert_eq!(
+        (&events[0].actor, events[0].source),
+        (&Actor::Anonymous, Some([203, 0, 113, 66].into()))
+    );
     assert_eq!(events[0].detail.text("account"), Some("ada"));
 }
 
@@ -88,7 +95,11 @@ async fn a_session_ends_when_idle_and_when_old() {
         assert_eq!(busy.get("/api/v1/me").await.status, StatusCode::OK);
     }
     console.clock.advance(Duration::hours(12));
-    assert_eq!(busy.get("/api/v1/me").await.status, StatusCode::UNAUTHORIZED, "thirty days");
+    assert_eq!(
+        busy.get("/api/v1/me").await.status,
+        StatusCode::UNAUTHORIZED,
+        "thirty days"
+    );
 }
 
 #[tokio::test]
@@ -124,7 +135,11 @@ async fn a_new_key_signs_each_day_and_the_old_one_still_counts() {
     let kid = |token: &str| token.split('.').next().map(str::to_owned);
     assert_ne!(kid(&other.cookies["qd_access"]), kid(&old));
     let answer = browser.get("/").await;
-    assert_eq!((answer.status, answer.sets_cookies()), (StatusCode::OK, false), "signed with the old key");
+    assert_eq!(
+        (answer.status, answer.sets_cookies()),
+        (StatusCode::OK, false),
+        "signed with the old key"
+    );
     assert_eq!(console.recorded(Action::SigningKeyRotated).await.len(), 2);
 }
 
@@ -142,6 +157,9 @@ async fn consoles_that_find_the_key_too_old_together_make_one() {
     // What one signs the others accept, the running one included, which heard of it.
     let code = others[0].form_code("binding").unwrap();
     assert!(others[3].is_form_code("binding", &code));
-    eventually("the announcement", async || console.identity.is_form_code("binding", &code)).await;
+    eventually("the announcement", async || {
+        console.identity.is_form_code("binding", &code)
+    })
+    .await;
     assert!(!console.identity.is_form_code("another", &code));
 }

@@ -15,17 +15,37 @@ async fn a_person_signs_in_looks_and_signs_out() {
     let mut browser = console.browser();
 
     let refused = browser.get("/health/x?range=1h").await;
-    assert_eq!(refused.status, StatusCode::NOT_FOUND, "no page there, and none is needed");
+    assert_eq!(
+        refused.status,
+        StatusCode::NOT_FOUND,
+        "no page there, and none is needed"
+    );
     let refused = browser.get("/").await;
-    assert_eq!((refused.status, refused.location().as_str()), (StatusCode::SEE_OTHER, "/sign-in"));
+    assert_eq!(
+        (refused.status, refused.location().as_str()),
+        (StatusCode::SEE_OTHER, "/sign-in")
+    );
 
-    let form = [("username", " Ada "), ("password", PASSWORD), ("next", "/api/v1/me?a=b")];
+    let form = [
+        ("username", " Ada "),
+        ("password", PASSWORD),
+        ("next", "/api/v1/me?a=b"),
+    ];
     let answer = browser.post("/sign-in", &form).await;
-    assert_eq!((answer.status, answer.location().as_str()), (StatusCode::SEE_OTHER, "/api/v1/me?a=b"));
-    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["qd_access", "qd_refresh"]);
+    assert_eq!(
+        (answer.status, answer.location().as_str()),
+        (StatusCode::SEE_OTHER, "/api/v1/me?a=b")
+    );
+    assert_eq!(
+        browser.cookies.keys().collect::<Vec<_>>(),
+        ["qd_access", "qd_refresh"]
+    );
 
     let me = browser.get("/api/v1/me").await.json();
-    assert_eq!((&me["username"], &me["role"]), (&"ada".into(), &"operator".into()));
+    assert_eq!(
+        (&me["username"], &me["role"]),
+        (&"ada".into(), &"operator".into())
+    );
     assert_eq!(me["assurance"], "current");
 
     let kept = browser.clone();
@@ -49,7 +69,11 @@ async fn refusals_look_the_same_and_are_told_apart_in_the_log_alone() {
     let console = Console::start().await;
     console.account("ada", Role::Viewer).await;
     console.account("bob", Role::Viewer).await;
-    console.accounts.disable(&crate::console::by(), "bob").await.unwrap();
+    console
+        .accounts
+        .disable(&crate::console::by(), "bob")
+        .await
+        .unwrap();
     let mut seen = Vec::new();
     for (name, password) in [
         ("ada", "not the password"),
@@ -60,11 +84,24 @@ async fn refusals_look_the_same_and_are_told_apart_in_the_log_alone() {
         ("ada", ""),
     ] {
         let answer = console.browser().sign_in(name, password).await;
-        assert!(!answer.headers.get_all("set-cookie").iter().any(|v| v.to_str().unwrap().contains("qd_access")));
+        assert!(
+            !answer
+                .headers
+                .get_all("set-cookie")
+                .iter()
+                .any(|v| v.to_str().unwrap().contains("qd_access"))
+        );
         seen.push((answer.status, answer.location(), answer.body));
     }
     seen.dedup();
-    assert_eq!(seen, [(StatusCode::SEE_OTHER, "/sign-in?error=credentials".into(), String::new())]);
+    assert_eq!(
+        seen,
+        [(
+            StatusCode::SEE_OTHER,
+            "/sign-in?error=credentials".into(),
+            String::new()
+        )]
+    );
 
     let events = console.recorded(Action::SessionRefused).await;
     let reasons: Vec<_> = events
@@ -83,7 +120,11 @@ async fn refusals_look_the_same_and_are_told_apart_in_the_log_alone() {
             ("ada", "wrong_password"),
         ]
     );
-    assert!(events.iter().all(|event| event.outcome == Outcome::Refused && event.actor == Actor::Anonymous));
+    assert!(
+        events
+            .iter()
+            .all(|event| event.outcome == Outcome::Refused && event.actor == Actor::Anonymous)
+    );
 }
 
 #[tokio::test]
@@ -101,17 +142,28 @@ async fn an_unknown_name_takes_as_long_as_a_known_one() {
         }
     }
     let [known, unknown] = fastest;
-    assert!(unknown > known / 2 && known > unknown / 2, "known {known:?}, unknown {unknown:?}");
+    assert!(
+        unknown > known / 2 && known > unknown / 2,
+        "known {known:?}, unknown {unknown:?}"
+    );
 }
 
 #[tokio::test]
 async fn next_never_leads_to_another_site() {
     let console = Console::start().await;
     console.account("ada", Role::Viewer).await;
-    for next in ["//evil.example.org", "https://evil.example.org", "/\\evil.example.org"] {
+    for next in [
+        "//evil.example.org",
+        "https://evil.example.org",
+        "/\\evil.example.org",
+    ] {
         let form = [("username", "ada"), ("password", PASSWORD), ("next", next)];
         let answer = console.browser().post("/sign-in", &form).await;
-        assert_eq!((answer.status, answer.location().as_str()), (StatusCode::SEE_OTHER, "/"), "{next}");
+        assert_eq!(
+            (answer.status, answer.location().as_str()),
+            (StatusCode::SEE_OTHER, "/"),
+            "{next}"
+        );
     }
 }
 
@@ -131,9 +183,17 @@ async fn each_door_refuses_in_its_own_way() {
         .header("sec-fetch-mode", "navigate");
     let bounced = browser.send(request, axum::body::Body::empty()).await;
     assert_eq!(bounced.status, StatusCode::OK);
-    assert!(bounced.body.contains("content=\"0;url=/?a=1&amp;b=2\""), "{}", bounced.body);
+    assert!(
+        bounced.body.contains("content=\"0;url=/?a=1&amp;b=2\""),
+        "{}",
+        bounced.body
+    );
     assert_eq!(bounced.headers["cache-control"], "no-store");
-    for name in ["content-security-policy", "x-content-type-options", "referrer-policy"] {
+    for name in [
+        "content-security-policy",
+        "x-content-type-options",
+        "referrer-policy",
+    ] {
         assert!(bounced.headers.contains_key(name), "{name}");
     }
 }

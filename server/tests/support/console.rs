@@ -71,7 +71,9 @@ impl Console {
         let port = database.cluster.port();
         let proxy = Proxy::before(port).await;
         let mut config = database.config();
-        config.url = config.url.replace(&format!(":{port}/"), &format!(":{}/", proxy.port()));
+        config.url = config
+            .url
+            .replace(&format!(":{port}/"), &format!(":{}/", proxy.port()));
         config.acquire_timeout_ms = 500;
         let pool = db::runtime_pool(&config).unwrap();
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -90,7 +92,10 @@ impl Console {
             _running: stop.drop_guard(),
             database,
         };
-        eventually("a signing key", async || console.identity.form_code("x").is_some()).await;
+        eventually("a signing key", async || {
+            console.identity.form_code("x").is_some()
+        })
+        .await;
         console
     }
 
@@ -107,20 +112,31 @@ impl Console {
 
     /// A browser without cookies.
     pub fn browser(&self) -> Browser {
-        Browser { router: self.router.clone(), cookies: BTreeMap::new(), address: [192, 0, 2, 1] }
+        Browser {
+            router: self.router.clone(),
+            cookies: BTreeMap::new(),
+            address: [192, 0, 2, 1],
+        }
     }
 
     /// A browser in which `name` is signed in.
     pub async fn signed_in(&self, name: &str) -> Browser {
         let mut browser = self.browser();
         let answer = browser.sign_in(name, PASSWORD).await;
-        assert_eq!((answer.status, answer.location().as_str()), (StatusCode::SEE_OTHER, "/"), "{}", answer.body);
+        assert_eq!(
+            (answer.status, answer.location().as_str()),
+            (StatusCode::SEE_OTHER, "/"),
+            "{}",
+            answer.body
+        );
         browser
     }
 
     /// The recorded events of one action, the newest first.
     pub async fn recorded(&self, action: Action) -> Vec<Event> {
-        db::audit::latest(&self.database.pool(), Some(action), 50).await.unwrap()
+        db::audit::latest(&self.database.pool(), Some(action), 50)
+            .await
+            .unwrap()
     }
 }
 
@@ -144,12 +160,22 @@ pub fn identity(pool: &PgPool, clock: &Arc<ManualClock>, setup: Setup) -> Arc<Id
 /// Accounts, as the command line changes them: in another process, on a connection of its own.
 fn accounts(pool: PgPool, clock: &Arc<ManualClock>) -> Accounts {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    Accounts::new(pool, Passwords::new(2, Arc::clone(&entropy)).unwrap(), clock.clone(), entropy)
+    Accounts::new(
+        pool,
+        Passwords::new(2, Arc::clone(&entropy)).unwrap(),
+        clock.clone(),
+        entropy,
+    )
 }
 
 /// The command line, as an actor.
 pub fn by() -> By {
-    By { actor: Actor::CommandLine { name: "cli:test".into() }, origin: Origin::default() }
+    By {
+        actor: Actor::CommandLine {
+            name: "cli:test".into(),
+        },
+        origin: Origin::default(),
+    }
 }
 
 fn router(identity: &Arc<Identity>) -> Router {
@@ -191,7 +217,10 @@ pub struct Answer {
 
 impl Answer {
     pub fn location(&self) -> String {
-        self.headers.get(header::LOCATION).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+        self.headers
+            .get(header::LOCATION)
+            .map(|value| value.to_str().unwrap().to_owned())
+            .unwrap_or_default()
     }
 
     pub fn json(&self) -> serde_json::Value {
@@ -205,21 +234,29 @@ impl Answer {
 
 impl Browser {
     pub async fn get(&mut self, path: &str) -> Answer {
-        self.send(Request::get(path).header("accept", "text/html"), Body::empty()).await
+        self.send(Request::get(path).header("accept", "text/html"), Body::empty())
+            .await
     }
 
     /// Posts a form as the browser would from one of the console's own pages, with the code that the page had.
     pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let code = self.get("/sign-in").await.body;
         let fields: Vec<_> = fields.iter().copied().chain([("csrf", code.as_str())]).collect();
-        self.post_raw(path, &fields, &[("sec-fetch-site", "same-origin")]).await
+        self.post_raw(path, &fields, &[("sec-fetch-site", "same-origin")])
+            .await
     }
 
     /// Posts exactly these fields and headers.
-    pub async fn post_raw(&mut self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let mut request =
-            Request::post(path).header("content-type", "application/x-www-form-urlencoded");
+    pub async fn post_raw(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        let mut request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -227,18 +264,25 @@ impl Browser {
     }
 
     pub async fn sign_in(&mut self, name: &str, password: &str) -> Answer {
-        self.post("/sign-in", &[("username", name), ("password", password)]).await
+        self.post("/sign-in", &[("username", name), ("password", password)])
+            .await
     }
 
     pub async fn send(&mut self, request: axum::http::request::Builder, body: Body) -> Answer {
-        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies: Vec<_> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let mut request = request
             .header("host", "127.0.0.1:3000")
             .header("user-agent", "Testfox/1.0")
             .header("cookie", cookies.join("; "))
             .body(body)
             .unwrap();
-        request.extensions_mut().insert(ConnectInfo(SocketAddr::from((self.address, 40_000))));
+        request
+            .extensions_mut()
+            .insert(ConnectInfo(SocketAddr::from((self.address, 40_000))));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         for cookie in parts.headers.get_all(header::SET_COOKIE) {

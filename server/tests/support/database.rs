@@ -56,18 +56,25 @@ impl TestDatabase {
 
     /// A connection as the owner of the schema.
     pub async fn owner(&self) -> PgConnection {
-        db::owner_connection(&self.config()).await.expect("the owner's connection")
+        db::owner_connection(&self.config())
+            .await
+            .expect("the owner's connection")
     }
 
     /// A connection as a superuser, who can do anything.
     pub async fn superuser(&self) -> PgConnection {
-        PgConnection::connect(&self.cluster.url(&self.name)).await.expect("the superuser's connection")
+        PgConnection::connect(&self.cluster.url(&self.name))
+            .await
+            .expect("the superuser's connection")
     }
 
     /// Runs statements as the superuser.
     pub async fn as_superuser(&self, sql: &str) {
         let mut connection = self.superuser().await;
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.expect(sql);
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut connection)
+            .await
+            .expect(sql);
     }
 }
 

@@ -90,7 +90,10 @@ impl Deck {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let profile = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(profile.path(), PROFILE).unwrap();
-        let redis = sources.redis.map(|url| format!("[redis]\nurl = '{url}'\ntimeout_s = 0.3\n")).unwrap_or_default();
+        let redis = sources
+            .redis
+            .map(|url| format!("[redis]\nurl = '{url}'\ntimeout_s = 0.3\n"))
+            .unwrap_or_default();
         let config = Config::from_toml(&format!(
             "[server]\npublic_url = '{base}'\ndrain_s = 1\n\
              [database]\nurl = '{}'\nacquire_timeout_ms = 500\n\
@@ -102,13 +105,21 @@ impl Deck {
             profile.path().display(),
         ))
         .unwrap();
-        let console = Console::start(config, Arc::new(SystemClock), Arc::new(SystemEntropy)).await.unwrap();
+        let console = Console::start(config, Arc::new(SystemClock), Arc::new(SystemEntropy))
+            .await
+            .unwrap();
         let doors = console.doors.clone();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(console.serve(listener, async move {
             let _ = stopped.await;
         }));
-        Self { base, doors, stop: Some(stop), task, _profile: profile.into_temp_path() }
+        Self {
+            base,
+            doors,
+            stop: Some(stop),
+            task,
+            _profile: profile.into_temp_path(),
+        }
     }
 
     /// As `kill -9` does: connections break, nothing is said.
@@ -129,9 +140,17 @@ impl Deck {
         let page = browser.get("/sign-in").await;
         let csrf = hidden_csrf(&page.body);
         let answer = browser
-            .post("/sign-in", &[("username", name), ("password", PASSWORD), ("csrf", &csrf)])
+            .post(
+                "/sign-in",
+                &[("username", name), ("password", PASSWORD), ("csrf", &csrf)],
+            )
             .await;
-        assert_eq!((answer.status, answer.location.as_str()), (StatusCode::SEE_OTHER, "/"), "{}", answer.body);
+        assert_eq!(
+            (answer.status, answer.location.as_str()),
+            (StatusCode::SEE_OTHER, "/"),
+            "{}",
+            answer.body
+        );
         browser
     }
 }
@@ -142,7 +161,11 @@ pub fn hidden_csrf(html: &str) -> String {
         .split("<input")
         .find_map(|rest| rest.split('>').next().filter(|tag| tag.contains("name=\"csrf\"")))
         .unwrap_or_else(|| panic!("no form code in {html}"));
-    tag.split("value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned()
+    tag.split("value=\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .unwrap()
+        .to_owned()
 }
 
 /// Makes an account with everybody's password.
@@ -150,8 +173,18 @@ pub async fn account(database: &TestDatabase, name: &str, role: Role) {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let passwords = Passwords::new(2, Arc::clone(&entropy)).unwrap();
     let accounts = Accounts::new(database.pool(), passwords, Arc::new(SystemClock), entropy);
-    let by = By { actor: Actor::CommandLine { name: "cli:test".into() }, origin: Origin::default() };
-    let new = NewAccount { username: name.into(), display_name: name.into(), role, password: PASSWORD.into() };
+    let by = By {
+        actor: Actor::CommandLine {
+            name: "cli:test".into(),
+        },
+        origin: Origin::default(),
+    };
+    let new = NewAccount {
+        username: name.into(),
+        display_name: name.into(),
+        role,
+        password: PASSWORD.into(),
+    };
     accounts.add(&by, new).await.unwrap();
 }
 
@@ -173,8 +206,15 @@ pub struct Answer {
 
 impl Browser {
     pub fn new(base: &str) -> Self {
-        let client = reqwest::Client::builder().redirect(redirect::Policy::none()).build().unwrap();
-        Self { base: base.to_owned(), client, cookies: Mutex::default() }
+        let client = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .build()
+            .unwrap();
+        Self {
+            base: base.to_owned(),
+            client,
+            cookies: Mutex::default(),
+        }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -183,7 +223,9 @@ impl Browser {
     }
 
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
         let request = self
             .client
             .post(format!("{}{path}", self.base))
@@ -195,7 +237,13 @@ impl Browser {
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> Answer {
         let response = self.send(request).await;
-        let text = |name| response.headers().get(name).map_or("", |v: &header::HeaderValue| v.to_str().unwrap()).to_owned();
+        let text = |name| {
+            response
+                .headers()
+                .get(name)
+                .map_or("", |v: &header::HeaderValue| v.to_str().unwrap())
+                .to_owned()
+        };
         Answer {
             status: response.status(),
             location: text(header::LOCATION),
@@ -205,14 +253,23 @@ impl Browser {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> reqwest::Response {
-        let cookies: Vec<String> =
-            self.cookies.lock().unwrap().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies: Vec<String> = self
+            .cookies
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let response = request.header("cookie", cookies.join("; ")).send().await.unwrap();
         for cookie in response.headers().get_all(header::SET_COOKIE) {
             let (pair, rest) = cookie.to_str().unwrap().split_once(';').unwrap();
             let (name, value) = pair.split_once('=').unwrap();
             let mut jar = self.cookies.lock().unwrap();
-            if rest.contains("Max-Age=0") { jar.remove(name) } else { jar.insert(name.into(), value.into()) };
+            if rest.contains("Max-Age=0") {
+                jar.remove(name)
+            } else {
+                jar.insert(name.into(), value.into())
+            };
         }
         response
     }
@@ -226,14 +283,27 @@ impl Browser {
 
     /// One tile of it.
     pub async fn tile(&self, id: &str) -> TileView {
-        self.overview().await.tiles().find(|t| t.id == id).unwrap().clone()
+        self.overview()
+            .await
+            .tiles()
+            .find(|t| t.id == id)
+            .unwrap()
+            .clone()
     }
 
     /// The event stream from an event on, as it comes.
     pub async fn events(&self, since: &str) -> Events {
-        let response = self.send(self.client.get(format!("{}/api/v1/events?since={since}", self.base))).await;
+        let response = self
+            .send(
+                self.client
+                    .get(format!("{}/api/v1/events?since={since}", self.base)),
+            )
+            .await;
         assert_eq!(response.status(), StatusCode::OK);
-        Events { body: response.bytes_stream().boxed(), text: String::new() }
+        Events {
+            body: response.bytes_stream().boxed(),
+            text: String::new(),
+        }
     }
 }
 
@@ -271,7 +341,9 @@ impl Events {
                 }
                 continue;
             }
-            let chunk = tokio::time::timeout(Duration::from_secs(20), self.body.next()).await.expect("silence");
+            let chunk = tokio::time::timeout(Duration::from_secs(20), self.body.next())
+                .await
+                .expect("silence");
             match chunk {
                 Some(Ok(bytes)) => self.text.push_str(std::str::from_utf8(&bytes).unwrap()),
                 Some(Err(_)) | None => return None,

@@ -14,11 +14,16 @@ pub fn maker() -> EventMaker {
 
 /// An event about the object `name`.
 pub fn event(name: &str) -> Event {
-    let origin =
-        Origin { address: Some([192, 0, 2, 7].into()), user_agent: "test".into(), trace_id: None };
+    let origin = Origin {
+        address: Some([192, 0, 2, 7].into()),
+        user_agent: "test".into(),
+        trace_id: None,
+    };
     maker().event(
         &origin,
-        Actor::CommandLine { name: "cli:ädä \"x\"".into() },
+        Actor::CommandLine {
+            name: "cli:ädä \"x\"".into(),
+        },
         Action::SessionOpened,
         Object::new("session", name),
         Outcome::Succeeded,

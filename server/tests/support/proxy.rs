@@ -48,7 +48,9 @@ async fn pass(mut client: TcpStream, target: u16, gate: &mut watch::Receiver<boo
     if !*gate.borrow() {
         return;
     }
-    let Ok(mut server) = TcpStream::connect(("127.0.0.1", target)).await else { return };
+    let Ok(mut server) = TcpStream::connect(("127.0.0.1", target)).await else {
+        return;
+    };
     tokio::select! {
         _ = copy_bidirectional(&mut client, &mut server) => {}
         _ = gate.wait_for(|open| !open) => {}

@@ -27,8 +27,14 @@ pub enum RangePreset {
 
 impl RangePreset {
     /// All of them, the shortest first.
-    pub const ALL: [Self; 6] =
-        [Self::Minutes15, Self::Hour1, Self::Hours6, Self::Hours24, Self::Days7, Self::Days30];
+    pub const ALL: [Self; 6] = [
+        Self::Minutes15,
+        Self::Hour1,
+        Self::Hours6,
+        Self::Hours24,
+        Self::Days7,
+        Self::Days30,
+    ];
 
     /// The name used in URLs and on buttons.
     #[must_use]
@@ -103,7 +109,9 @@ impl TimeRange {
     /// # Errors
     /// [`RangeError`] when it is backwards, shorter than 10 s or longer than 366 days.
     pub const fn new(from_s: i64, to_s: i64) -> Result<Self, RangeError> {
-        let Some(length) = to_s.checked_sub(from_s) else { return Err(RangeError::TooLong) };
+        let Some(length) = to_s.checked_sub(from_s) else {
+            return Err(RangeError::TooLong);
+        };
         if length <= 0 {
             Err(RangeError::Backwards)
         } else if length < 10 {
@@ -118,7 +126,10 @@ impl TimeRange {
     /// The range of a preset that ends at `now_s`.
     #[must_use]
     pub const fn ending(preset: RangePreset, now_s: i64) -> Self {
-        Self { from_s: now_s - preset.seconds(), to_s: now_s }
+        Self {
+            from_s: now_s - preset.seconds(),
+            to_s: now_s,
+        }
     }
 
     /// Start, Unix seconds.
@@ -143,8 +154,9 @@ impl TimeRange {
     /// asks for the same instants again and its line does not shimmer.
     #[must_use]
     pub fn step_s(&self, max_points: u32) -> i64 {
-        const ROUND: [i64; 17] =
-            [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400];
+        const ROUND: [i64; 17] = [
+            1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400,
+        ];
         let least = self.seconds().div_euclid(i64::from(max_points.max(1))) + 1;
         ROUND.into_iter().find(|step| *step >= least).unwrap_or(least)
     }
@@ -154,7 +166,10 @@ impl TimeRange {
     pub const fn aligned(&self, step_s: i64) -> Self {
         let down = self.from_s - self.from_s.rem_euclid(step_s);
         let up = self.to_s + (-self.to_s).rem_euclid(step_s);
-        Self { from_s: down, to_s: up }
+        Self {
+            from_s: down,
+            to_s: up,
+        }
     }
 }
 
@@ -168,7 +183,10 @@ mod tests {
     fn presets_read_back() {
         for preset in RangePreset::ALL {
             assert_eq!(RangePreset::parse(preset.as_str()), Some(preset));
-            assert_eq!(serde_json::to_string(&preset).unwrap(), format!("\"{}\"", preset.as_str()));
+            assert_eq!(
+                serde_json::to_string(&preset).unwrap(),
+                format!("\"{}\"", preset.as_str())
+            );
         }
         assert_eq!(RangePreset::parse("1y"), None);
     }

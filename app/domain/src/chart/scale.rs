@@ -16,7 +16,11 @@ impl ValueScale {
     /// that a person always sees how far it is to them. A threshold more than ten times beyond the largest value
     /// would flatten the line to the floor: it is left outside, and the drawing says so at the edge.
     #[must_use]
-    pub fn fit(values: impl IntoIterator<Item = f64>, thresholds: &Thresholds, range_max: Option<f64>) -> Self {
+    pub fn fit(
+        values: impl IntoIterator<Item = f64>,
+        thresholds: &Thresholds,
+        range_max: Option<f64>,
+    ) -> Self {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         for v in values.into_iter().filter(|v| v.is_finite()) {
             low = low.min(v);
@@ -26,7 +30,11 @@ impl ValueScale {
         if no_values {
             (low, high) = (0.0, 0.0);
         }
-        let reach = if no_values { f64::INFINITY } else { (high.abs() * 10.0).max(f64::MIN_POSITIVE) };
+        let reach = if no_values {
+            f64::INFINITY
+        } else {
+            (high.abs() * 10.0).max(f64::MIN_POSITIVE)
+        };
         for t in thresholds.target().into_iter().chain([thresholds.alert()]) {
             if t.abs() <= reach || high == 0.0 {
                 low = low.min(t);
@@ -39,7 +47,9 @@ impl ValueScale {
         }
         // Head room, so that a line at its peak does not touch the frame.
         let padded = high + (high - low) * 0.06;
-        let high = range_max.filter(|max| high <= *max && padded > *max).unwrap_or(padded);
+        let high = range_max
+            .filter(|max| high <= *max && padded > *max)
+            .unwrap_or(padded);
         Self { low, high }
     }
 

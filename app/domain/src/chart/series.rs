@@ -41,8 +41,14 @@ mod tests {
 
     #[test]
     fn gaps_break_the_line() {
-        let samples =
-            [(0.0, Some(1.0)), (5.0, Some(2.0)), (10.0, None), (15.0, Some(3.0)), (30.0, Some(4.0)), (35.0, Some(f64::NAN))];
+        let samples = [
+            (0.0, Some(1.0)),
+            (5.0, Some(2.0)),
+            (10.0, None),
+            (15.0, Some(3.0)),
+            (30.0, Some(4.0)),
+            (35.0, Some(f64::NAN)),
+        ];
         let lengths: Vec<usize> = segments(samples, 5.0).iter().map(Vec::len).collect();
         assert_eq!(lengths, [2, 1, 1]);
         assert!(segments([], 5.0).is_empty());

@@ -21,7 +21,11 @@ pub fn value_ticks(low: f64, high: f64, max: usize) -> Vec<f64> {
     #[allow(clippy::cast_precision_loss)]
     let raw = span / max as f64;
     let power = 10f64.powf(raw.log10().floor());
-    let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= raw).unwrap_or(raw);
+    let step = [1.0, 2.0, 2.5, 5.0, 10.0]
+        .map(|m| m * power)
+        .into_iter()
+        .find(|s| *s >= raw)
+        .unwrap_or(raw);
     let first = (low / step).ceil();
     (0..=max)
         .map(|i| {
@@ -43,32 +47,49 @@ pub fn value_ticks(low: f64, high: f64, max: usize) -> Vec<f64> {
 #[must_use]
 pub fn time_ticks(from_s: i64, to_s: i64, max: usize, offset_s: i32) -> Vec<TimeTick> {
     const STEPS: [i64; 20] = [
-        1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800,
-        2_592_000,
+        1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400, 172_800,
+        604_800, 2_592_000,
     ];
     let span = to_s.saturating_sub(from_s);
-    let Ok(max) = i64::try_from(max) else { return Vec::new() };
+    let Ok(max) = i64::try_from(max) else {
+        return Vec::new();
+    };
     if span <= 0 || max == 0 {
         return Vec::new();
     }
-    let step = STEPS.into_iter().find(|s| span / s < max).unwrap_or(span / max + 1);
+    let step = STEPS
+        .into_iter()
+        .find(|s| span / s < max)
+        .unwrap_or(span / max + 1);
     let offset = i64::from(offset_s);
-    let first = (from_s + offset).div_euclid(step) * step + if (from_s + offset).rem_euclid(step) == 0 { 0 } else { step };
+    let first = (from_s + offset).div_euclid(step) * step
+        + if (from_s + offset).rem_euclid(step) == 0 {
+            0
+        } else {
+            step
+        };
     let mut ticks = Vec::new();
     let mut local = first;
     while local - offset <= to_s {
         let day = local.rem_euclid(86_400) == 0;
-        ticks.push(TimeTick { at_s: local - offset, label: label(local, step, day), day });
+        ticks.push(TimeTick {
+            at_s: local - offset,
+            label: label(local, step, day),
+            day,
+        });
         local += step;
     }
     ticks
 }
 
 fn label(local_s: i64, step: i64, day: bool) -> String {
-    let Ok(t) = time::OffsetDateTime::from_unix_timestamp(local_s) else { return String::new() };
+    let Ok(t) = time::OffsetDateTime::from_unix_timestamp(local_s) else {
+        return String::new();
+    };
     if day || step >= 86_400 {
-        const MONTHS: [&str; 12] =
-            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        const MONTHS: [&str; 12] = [
+            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+        ];
         return format!("{} {}", t.day(), MONTHS[usize::from(u8::from(t.month()) - 1)]);
     }
     if step < 60 {
@@ -87,7 +108,10 @@ mod tests {
     #[test]
     fn values_are_round() {
         assert_eq!(value_ticks(0.0, 100.0, 5), [0.0, 20.0, 40.0, 60.0, 80.0]);
-        assert_eq!(value_ticks(0.0, 1.06, 6), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
+        assert_eq!(
+            value_ticks(0.0, 1.06, 6),
+            [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]
+        );
         assert!(value_ticks(1.0, 1.0, 5).is_empty());
         assert!(value_ticks(f64::NAN, 1.0, 5).is_empty());
     }
@@ -96,10 +120,19 @@ mod tests {
     fn times_are_those_of_a_clock() {
         // 2026-01-02 23:50 UTC, half an hour.
         let from = 1_767_397_800;
-        let labels: Vec<String> = time_ticks(from, from + 1_800, 7, 0).into_iter().map(|t| t.label).collect();
-        assert_eq!(labels, ["23:50", "23:55", "3 Jan", "00:05", "00:10", "00:15", "00:20"]);
+        let labels: Vec<String> = time_ticks(from, from + 1_800, 7, 0)
+            .into_iter()
+            .map(|t| t.label)
+            .collect();
+        assert_eq!(
+            labels,
+            ["23:50", "23:55", "3 Jan", "00:05", "00:10", "00:15", "00:20"]
+        );
         // The same instants in India stand at half hours.
-        let labels: Vec<String> = time_ticks(from, from + 7_200, 3, 19_800).into_iter().map(|t| t.label).collect();
+        let labels: Vec<String> = time_ticks(from, from + 7_200, 3, 19_800)
+            .into_iter()
+            .map(|t| t.label)
+            .collect();
         assert_eq!(labels, ["06:00", "07:00"]);
     }
 

@@ -73,8 +73,14 @@ pub fn assess_value(value: f64, thresholds: &Thresholds) -> Band {
         return Band::Unknown;
     }
     let (beyond_alert, meets_target) = match thresholds.direction() {
-        Direction::LowerIsBetter => (value > thresholds.alert(), thresholds.target().is_none_or(|t| value < t)),
-        Direction::HigherIsBetter => (value < thresholds.alert(), thresholds.target().is_none_or(|t| value > t)),
+        Direction::LowerIsBetter => (
+            value > thresholds.alert(),
+            thresholds.target().is_none_or(|t| value < t),
+        ),
+        Direction::HigherIsBetter => (
+            value < thresholds.alert(),
+            thresholds.target().is_none_or(|t| value > t),
+        ),
     };
     match (beyond_alert, meets_target) {
         (true, _) => Band::Alert,

@@ -156,7 +156,9 @@ impl Unit {
 
 /// `1234567.8` -> `1,234,567.8`.
 fn group_thousands(digits: &str) -> String {
-    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(w, f)| (w, Some(f)));
+    let (whole, fraction) = digits
+        .split_once('.')
+        .map_or((digits, None), |(w, f)| (w, Some(f)));
     let mut out = String::with_capacity(digits.len() + whole.len() / 3 + 1);
     for (i, c) in whole.chars().enumerate() {
         if i > 0 && (whole.len() - i).is_multiple_of(3) {
@@ -202,7 +204,11 @@ impl Thresholds {
         if !alert.is_finite() || !target.is_none_or(f64::is_finite) || !ordered {
             return Err(ProfileError::BadThresholds { target, alert });
         }
-        Ok(Self { target, alert, direction })
+        Ok(Self {
+            target,
+            alert,
+            direction,
+        })
     }
 
     /// The bound that a healthy reading keeps, if there is one.
@@ -230,7 +236,8 @@ impl Thresholds {
             Direction::LowerIsBetter => '<',
             Direction::HigherIsBetter => '>',
         };
-        self.target.map_or_else(|| "none".to_owned(), |t| format!("{sign} {}", unit.threshold(t)))
+        self.target
+            .map_or_else(|| "none".to_owned(), |t| format!("{sign} {}", unit.threshold(t)))
     }
 
     /// The alert threshold as the handbook writes it, such as `> 2,000 ms`.
@@ -333,13 +340,23 @@ impl Profile {
         let mut ids = HashSet::new();
         for metric in &metrics {
             if !ids.insert(metric.id.as_str()) {
-                return Err(ProfileError::Duplicate { name: metric.id.to_string() });
+                return Err(ProfileError::Duplicate {
+                    name: metric.id.to_string(),
+                });
             }
             if !seen.contains(metric.group.as_str()) {
-                return Err(ProfileError::UnknownGroup { metric: metric.id.to_string(), group: metric.group.clone() });
+                return Err(ProfileError::UnknownGroup {
+                    metric: metric.id.to_string(),
+                    group: metric.group.clone(),
+                });
             }
         }
-        Ok(Self { id, title, groups, metrics })
+        Ok(Self {
+            id,
+            title,
+            groups,
+            metrics,
+        })
     }
 
     /// Stable name of the profile.
@@ -383,7 +400,9 @@ pub enum ProfileError {
         name: String,
     },
     /// Thresholds that contradict each other.
-    #[error("target {target:?} and alert {alert} contradict each other: the target must be on the healthy side of the alert, and both must be finite")]
+    #[error(
+        "target {target:?} and alert {alert} contradict each other: the target must be on the healthy side of the alert, and both must be finite"
+    )]
     BadThresholds {
         /// The target as given.
         target: Option<f64>,
@@ -432,11 +451,20 @@ mod tests {
     #[test]
     fn thresholds_read_as_in_the_handbook() {
         let t = Thresholds::new(Some(0.1), 1.0, Direction::LowerIsBetter).unwrap();
-        assert_eq!((t.target_text(Unit::Percent), t.alert_text(Unit::Percent)), ("< 0.1 %".into(), "> 1 %".into()));
+        assert_eq!(
+            (t.target_text(Unit::Percent), t.alert_text(Unit::Percent)),
+            ("< 0.1 %".into(), "> 1 %".into())
+        );
         let t = Thresholds::new(Some(90.0), 80.0, Direction::HigherIsBetter).unwrap();
-        assert_eq!((t.target_text(Unit::Percent), t.alert_text(Unit::Percent)), ("> 90 %".into(), "< 80 %".into()));
+        assert_eq!(
+            (t.target_text(Unit::Percent), t.alert_text(Unit::Percent)),
+            ("> 90 %".into(), "< 80 %".into())
+        );
         let t = Thresholds::new(None, 40_000.0, Direction::LowerIsBetter).unwrap();
-        assert_eq!((t.target_text(Unit::PerSecond), t.alert_text(Unit::PerSecond)), ("none".into(), "> 40,000 /s".into()));
+        assert_eq!(
+            (t.target_text(Unit::PerSecond), t.alert_text(Unit::PerSecond)),
+            ("none".into(), "> 40,000 /s".into())
+        );
         let t = Thresholds::new(Some(50.0), 100.0, Direction::LowerIsBetter).unwrap();
         assert_eq!(t.alert_text(Unit::Usd), "> $100");
     }

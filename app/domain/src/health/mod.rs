@@ -12,7 +12,8 @@ mod verdict;
 
 pub use band::{Band, assess_value};
 pub use metric::{
-    Debounce, Direction, MetricGroup, MetricId, MetricKind, MetricSpec, Profile, ProfileError, Thresholds, Unit,
+    Debounce, Direction, MetricGroup, MetricId, MetricKind, MetricSpec, Profile, ProfileError, Thresholds,
+    Unit,
 };
 pub use reading::{Assessment, Measured, Reading, UnknownReason, assess, reduce_worst};
 pub use tracker::{Observation, Tracker, Transition};

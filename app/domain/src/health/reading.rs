@@ -108,20 +108,37 @@ impl Assessment {
 #[must_use]
 pub fn assess(reading: &Reading, spec: &MetricSpec, now: OffsetDateTime) -> Assessment {
     let measured = match reading {
-        Reading::Missing(reason) => return Assessment::Unknown { reason: reason.clone() },
+        Reading::Missing(reason) => {
+            return Assessment::Unknown {
+                reason: reason.clone(),
+            };
+        }
         Reading::Measured(measured) => measured,
     };
     let age = now - measured.sampled_at;
     let limit = spec.stale_after;
     if age > limit {
-        return Assessment::Unknown { reason: UnknownReason::Stale { age_s: age.whole_seconds() } };
+        return Assessment::Unknown {
+            reason: UnknownReason::Stale {
+                age_s: age.whole_seconds(),
+            },
+        };
     }
     if age.is_negative() && age.unsigned_abs() > limit {
-        return Assessment::Unknown { reason: UnknownReason::FromTheFuture { ahead_s: -age.whole_seconds() } };
+        return Assessment::Unknown {
+            reason: UnknownReason::FromTheFuture {
+                ahead_s: -age.whole_seconds(),
+            },
+        };
     }
     match assess_value(measured.value, &spec.thresholds) {
-        Band::Unknown => Assessment::Unknown { reason: UnknownReason::NotANumber },
-        band @ (Band::Ok | Band::Degraded | Band::Alert) => Assessment::Known { band, measured: measured.clone() },
+        Band::Unknown => Assessment::Unknown {
+            reason: UnknownReason::NotANumber,
+        },
+        band @ (Band::Ok | Band::Degraded | Band::Alert) => Assessment::Known {
+            band,
+            measured: measured.clone(),
+        },
     }
 }
 
@@ -158,7 +175,11 @@ pub fn reduce_worst(
         }
         Some((name, value)) => {
             let member = if spec.series_label.is_some() { name } else { None };
-            Reading::Measured(Measured { value, member, sampled_at })
+            Reading::Measured(Measured {
+                value,
+                member,
+                sampled_at,
+            })
         }
     }
 }
@@ -188,7 +209,10 @@ pub(super) mod tests {
             thresholds: Thresholds::new(Some(60.0), 80.0, Direction::LowerIsBetter).unwrap(),
             series_label: Some("pod".into()),
             stale_after: Duration::from_secs(30),
-            debounce: Debounce { raise_after: Duration::from_secs(10), clear_after: Duration::from_secs(20) },
+            debounce: Debounce {
+                raise_after: Duration::from_secs(10),
+                clear_after: Duration::from_secs(20),
+            },
             rule: None,
             runbook: None,
             grafana: None,
@@ -199,7 +223,11 @@ pub(super) mod tests {
     const T0: OffsetDateTime = datetime!(2026-01-02 03:00 UTC);
 
     fn measured(value: f64) -> Reading {
-        Reading::Measured(Measured { value, member: None, sampled_at: T0 })
+        Reading::Measured(Measured {
+            value,
+            member: None,
+            sampled_at: T0,
+        })
     }
 
     #[test]
@@ -207,25 +235,43 @@ pub(super) mod tests {
         let fresh = assess(&measured(1.0), &spec(), T0 + Duration::from_secs(30));
         assert_eq!(fresh.band(), Band::Ok);
         let stale = assess(&measured(1.0), &spec(), T0 + Duration::from_secs(31));
-        assert_eq!(stale, Assessment::Unknown { reason: UnknownReason::Stale { age_s: 31 } });
+        assert_eq!(
+            stale,
+            Assessment::Unknown {
+                reason: UnknownReason::Stale { age_s: 31 }
+            }
+        );
         let ahead = assess(&measured(1.0), &spec(), T0 - Duration::from_secs(31));
-        assert_eq!(ahead, Assessment::Unknown { reason: UnknownReason::FromTheFuture { ahead_s: 31 } });
+        assert_eq!(
+            ahead,
+            Assessment::Unknown {
+                reason: UnknownReason::FromTheFuture { ahead_s: 31 }
+            }
+        );
     }
 
     #[test]
     fn the_worst_pod_decides_and_is_named() {
         let members = [("a", 10.0), ("b", 85.0), ("c", 70.0)].map(|(n, v)| (Some(n.to_owned()), v));
-        let Reading::Measured(m) = reduce_worst(members, &spec(), T0) else { panic!("no reading") };
+        let Reading::Measured(m) = reduce_worst(members, &spec(), T0) else {
+            panic!("no reading")
+        };
         assert_eq!((m.member.as_deref(), m.value), (Some("b"), 85.0));
     }
 
     #[test]
     fn a_pod_without_a_number_does_not_hide_behind_healthy_ones() {
         let members = [(Some("a".to_owned()), 10.0), (Some("b".to_owned()), f64::NAN)];
-        assert_eq!(reduce_worst(members, &spec(), T0), Reading::Missing(UnknownReason::NotANumber));
+        assert_eq!(
+            reduce_worst(members, &spec(), T0),
+            Reading::Missing(UnknownReason::NotANumber)
+        );
         let members = [(Some("a".to_owned()), 95.0), (Some("b".to_owned()), f64::NAN)];
         assert!(matches!(reduce_worst(members, &spec(), T0), Reading::Measured(m) if m.value == 95.0));
-        assert_eq!(reduce_worst([], &spec(), T0), Reading::Missing(UnknownReason::NoData));
+        assert_eq!(
+            reduce_worst([], &spec(), T0),
+            Reading::Missing(UnknownReason::NoData)
+        );
     }
 
     proptest! {

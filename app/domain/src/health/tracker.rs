@@ -60,7 +60,11 @@ impl Tracker {
     /// Starts from a band that is known to hold since `since`, such as the last stored transition.
     #[must_use]
     pub const fn new(band: Band, since: OffsetDateTime) -> Self {
-        Self { band, since, pending: None }
+        Self {
+            band,
+            since,
+            pending: None,
+        }
     }
 
     /// The band that counts.
@@ -92,15 +96,28 @@ impl Tracker {
         }
         let worse = |band: Band| band.urgency() > self.band.urgency();
         let pending = match self.pending {
-            Some(p) if worse(p.band) == worse(seen) => Pending { band: self.nearer(p.band, seen), since: p.since },
-            Some(_) | None => Pending { band: seen, since: now },
+            Some(p) if worse(p.band) == worse(seen) => Pending {
+                band: self.nearer(p.band, seen),
+                since: p.since,
+            },
+            Some(_) | None => Pending {
+                band: seen,
+                since: now,
+            },
         };
-        let hold: Duration = if worse(seen) { debounce.raise_after } else { debounce.clear_after };
+        let hold: Duration = if worse(seen) {
+            debounce.raise_after
+        } else {
+            debounce.clear_after
+        };
         if now - pending.since >= hold {
             return self.change(pending.band, pending.since, now);
         }
         self.pending = Some(pending);
-        Observation::Pending { band: pending.band, since: pending.since }
+        Observation::Pending {
+            band: pending.band,
+            since: pending.since,
+        }
     }
 
     /// Of two bands on one side of the present one, the one that is nearer to it.
@@ -110,8 +127,17 @@ impl Tracker {
     }
 
     fn change(&mut self, to: Band, since: OffsetDateTime, at: OffsetDateTime) -> Observation {
-        let transition = Transition { from: self.band, to, since, at };
-        *self = Self { band: to, since, pending: None };
+        let transition = Transition {
+            from: self.band,
+            to,
+            since,
+            at,
+        };
+        *self = Self {
+            band: to,
+            since,
+            pending: None,
+        };
         Observation::Changed(transition)
     }
 }
@@ -124,8 +150,10 @@ mod tests {
     use super::*;
 
     const T0: OffsetDateTime = datetime!(2026-01-02 03:00 UTC);
-    const DEBOUNCE: Debounce =
-        Debounce { raise_after: Duration::from_secs(10), clear_after: Duration::from_secs(20) };
+    const DEBOUNCE: Debounce = Debounce {
+        raise_after: Duration::from_secs(10),
+        clear_after: Duration::from_secs(20),
+    };
 
     fn at(s: u64) -> OffsetDateTime {
         T0 + Duration::from_secs(s)
@@ -134,10 +162,30 @@ mod tests {
     #[test]
     fn a_worse_band_counts_once_it_held_and_dates_from_its_first_sight() {
         let mut t = Tracker::new(Band::Ok, T0);
-        assert_eq!(t.observe(Band::Alert, at(5), DEBOUNCE), Observation::Pending { band: Band::Alert, since: at(5) });
-        assert_eq!(t.observe(Band::Alert, at(14), DEBOUNCE), Observation::Pending { band: Band::Alert, since: at(5) });
-        let expected = Transition { from: Band::Ok, to: Band::Alert, since: at(5), at: at(15) };
-        assert_eq!(t.observe(Band::Alert, at(15), DEBOUNCE), Observation::Changed(expected));
+        assert_eq!(
+            t.observe(Band::Alert, at(5), DEBOUNCE),
+            Observation::Pending {
+                band: Band::Alert,
+                since: at(5)
+            }
+        );
+        assert_eq!(
+            t.observe(Band::Alert, at(14), DEBOUNCE),
+            Observation::Pending {
+                band: Band::Alert,
+                since: at(5)
+            }
+        );
+        let expected = Transition {
+            from: Band::Ok,
+            to: Band::Alert,
+            since: at(5),
+            at: at(15),
+        };
+        assert_eq!(
+            t.observe(Band::Alert, at(15), DEBOUNCE),
+            Observation::Changed(expected)
+        );
         assert_eq!((t.band(), t.since()), (Band::Alert, at(5)));
     }
 
@@ -146,15 +194,27 @@ mod tests {
         let mut t = Tracker::new(Band::Ok, T0);
         t.observe(Band::Alert, at(5), DEBOUNCE);
         assert_eq!(t.observe(Band::Ok, at(10), DEBOUNCE), Observation::Unchanged);
-        assert_eq!(t.observe(Band::Alert, at(15), DEBOUNCE), Observation::Pending { band: Band::Alert, since: at(15) });
+        assert_eq!(
+            t.observe(Band::Alert, at(15), DEBOUNCE),
+            Observation::Pending {
+                band: Band::Alert,
+                since: at(15)
+            }
+        );
     }
 
     #[test]
     fn getting_better_takes_longer() {
         let mut t = Tracker::new(Band::Alert, T0);
         t.observe(Band::Ok, at(1), DEBOUNCE);
-        assert!(matches!(t.observe(Band::Ok, at(20), DEBOUNCE), Observation::Pending { .. }));
-        assert!(matches!(t.observe(Band::Ok, at(21), DEBOUNCE), Observation::Changed(_)));
+        assert!(matches!(
+            t.observe(Band::Ok, at(20), DEBOUNCE),
+            Observation::Pending { .. }
+        ));
+        assert!(matches!(
+            t.observe(Band::Ok, at(21), DEBOUNCE),
+            Observation::Changed(_)
+        ));
     }
 
     #[test]
@@ -162,23 +222,46 @@ mod tests {
         let mut t = Tracker::new(Band::Ok, T0);
         t.observe(Band::Alert, at(1), DEBOUNCE);
         t.observe(Band::Degraded, at(6), DEBOUNCE);
-        let expected = Transition { from: Band::Ok, to: Band::Degraded, since: at(1), at: at(11) };
-        assert_eq!(t.observe(Band::Alert, at(11), DEBOUNCE), Observation::Changed(expected));
+        let expected = Transition {
+            from: Band::Ok,
+            to: Band::Degraded,
+            since: at(1),
+            at: at(11),
+        };
+        assert_eq!(
+            t.observe(Band::Alert, at(11), DEBOUNCE),
+            Observation::Changed(expected)
+        );
     }
 
     #[test]
     fn unknown_is_immediate_both_ways() {
         let mut t = Tracker::new(Band::Ok, T0);
-        assert!(matches!(t.observe(Band::Unknown, at(1), DEBOUNCE), Observation::Changed(_)));
-        assert!(matches!(t.observe(Band::Alert, at(2), DEBOUNCE), Observation::Changed(_)));
+        assert!(matches!(
+            t.observe(Band::Unknown, at(1), DEBOUNCE),
+            Observation::Changed(_)
+        ));
+        assert!(matches!(
+            t.observe(Band::Alert, at(2), DEBOUNCE),
+            Observation::Changed(_)
+        ));
     }
 
     #[test]
     fn without_debounce_every_poll_counts() {
-        let none = Debounce { raise_after: Duration::ZERO, clear_after: Duration::ZERO };
+        let none = Debounce {
+            raise_after: Duration::ZERO,
+            clear_after: Duration::ZERO,
+        };
         let mut t = Tracker::new(Band::Ok, T0);
-        assert!(matches!(t.observe(Band::Degraded, at(1), none), Observation::Changed(_)));
-        assert!(matches!(t.observe(Band::Ok, at(2), none), Observation::Changed(_)));
+        assert!(matches!(
+            t.observe(Band::Degraded, at(1), none),
+            Observation::Changed(_)
+        ));
+        assert!(matches!(
+            t.observe(Band::Ok, at(2), none),
+            Observation::Changed(_)
+        ));
     }
 
     proptest! {

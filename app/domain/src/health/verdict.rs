@@ -36,7 +36,11 @@ impl Verdict {
         .flatten()
         .collect();
         if self.firing > 0 {
-            parts.push(if self.firing == 1 { "1 alert firing".into() } else { format!("{} alerts firing", self.firing) });
+            parts.push(if self.firing == 1 {
+                "1 alert firing".into()
+            } else {
+                format!("{} alerts firing", self.firing)
+            });
         }
         match (total, parts.is_empty()) {
             (0, _) => "Nothing is being watched".to_owned(),
@@ -49,7 +53,14 @@ impl Verdict {
 /// Sums up bands and firing alerts. Firing alerts make the verdict at least `Degraded`, a critical one `Alert`.
 #[must_use]
 pub fn verdict(bands: impl IntoIterator<Item = Band>, firing: u32, firing_critical: u32) -> Verdict {
-    let mut v = Verdict { band: Band::Unknown, alert: 0, unknown: 0, degraded: 0, ok: 0, firing };
+    let mut v = Verdict {
+        band: Band::Unknown,
+        alert: 0,
+        unknown: 0,
+        degraded: 0,
+        ok: 0,
+        firing,
+    };
     for band in bands {
         match band {
             Band::Alert => v.alert += 1,
@@ -77,25 +88,41 @@ mod tests {
     #[test]
     fn nothing_watched_is_not_healthy() {
         let v = verdict([], 0, 0);
-        assert_eq!((v.band, v.headline().as_str()), (Band::Unknown, "Nothing is being watched"));
+        assert_eq!(
+            (v.band, v.headline().as_str()),
+            (Band::Unknown, "Nothing is being watched")
+        );
     }
 
     #[test]
     fn one_unknown_forbids_ok() {
-        assert_eq!(verdict([Band::Ok, Band::Unknown, Band::Degraded], 0, 0).band, Band::Unknown);
+        assert_eq!(
+            verdict([Band::Ok, Band::Unknown, Band::Degraded], 0, 0).band,
+            Band::Unknown
+        );
     }
 
     #[test]
     fn a_firing_alert_counts_where_all_metrics_are_well() {
         let v = verdict([Band::Ok, Band::Ok], 1, 0);
-        assert_eq!((v.band, v.headline().as_str()), (Band::Degraded, "1 alert firing"));
+        assert_eq!(
+            (v.band, v.headline().as_str()),
+            (Band::Degraded, "1 alert firing")
+        );
         assert_eq!(verdict([Band::Ok], 1, 1).band, Band::Alert);
     }
 
     #[test]
     fn the_headline_names_the_worst_first() {
-        let v = verdict([Band::Ok, Band::Degraded, Band::Alert, Band::Unknown, Band::Alert], 2, 0);
+        let v = verdict(
+            [Band::Ok, Band::Degraded, Band::Alert, Band::Unknown, Band::Alert],
+            2,
+            0,
+        );
         assert_eq!(v.headline(), "2 in alert, 1 unknown, 1 degraded, 2 alerts firing");
-        assert_eq!(verdict([Band::Ok; 16], 0, 0).headline(), "All 16 metrics are well");
+        assert_eq!(
+            verdict([Band::Ok; 16], 0, 0).headline(),
+            "All 16 metrics are well"
+        );
     }
 }

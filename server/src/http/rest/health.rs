@@ -33,11 +33,20 @@ pub async fn overview(State(app): State<AppState>, SignedIn(subject): SignedIn) 
 /// One metric: its present state, thresholds, query, rule and runbook.
 #[utoipa::path(get, path = "/api/v1/health/{id}", tag = "health", params(("id" = String, Path, description = "Name of the metric")),
     responses((status = 200, body = serde_json::Value, description = "What the metric's page shows"), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
-pub async fn metric(State(app): State<AppState>, SignedIn(subject): SignedIn, Path(id): Path<String>) -> Response {
+pub async fn metric(
+    State(app): State<AppState>,
+    SignedIn(subject): SignedIn,
+    Path(id): Path<String>,
+) -> Response {
     answer(app.console.metric(&subject, &id).await)
 }
 
-async fn load(app: &AppState, subject: &quarterdeck_domain::access::Subject, id: &str, query: &RangeQuery) -> Result<RangeView, ConsoleError> {
+async fn load(
+    app: &AppState,
+    subject: &quarterdeck_domain::access::Subject,
+    id: &str,
+    query: &RangeQuery,
+) -> Result<RangeView, ConsoleError> {
     let (range, points) = query.resolve(app.console.now_ms())?;
     app.console.range(subject, id, range, points).await
 }
@@ -66,7 +75,10 @@ pub async fn range_csv(
     match load(&app, &subject, &id, &query).await {
         Ok(view) => {
             let name = format!("attachment; filename=\"{id}.csv\"");
-            let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
+            let headers = [
+                (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+                (header::CONTENT_DISPOSITION, name),
+            ];
             (headers, csv(&id, &view)).into_response()
         }
         Err(error) => failure(error),
@@ -103,7 +115,9 @@ fn csv(id: &str, view: &RangeView) -> String {
     let slots = view.lines.iter().map(|l| l.values.len()).max().unwrap_or(0);
     for slot in 0..slots {
         let at_s = view.from_s + view.step_s * i64::try_from(slot).unwrap_or(0);
-        let time = OffsetDateTime::from_unix_timestamp(at_s).ok().and_then(|t| t.format(&Rfc3339).ok());
+        let time = OffsetDateTime::from_unix_timestamp(at_s)
+            .ok()
+            .and_then(|t| t.format(&Rfc3339).ok());
         text.push_str(&time.unwrap_or_default());
         for line in &view.lines {
             text.push(',');
@@ -119,7 +133,11 @@ fn csv(id: &str, view: &RangeView) -> String {
 
 /// A cell that a spreadsheet reads as text: quoted, and never as a formula.
 fn cell(text: &str) -> String {
-    let safe = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
+    let safe = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    };
     format!("\"{}\"", safe.replace('"', "\"\""))
 }
 
@@ -131,15 +149,22 @@ mod tests {
 
     #[test]
     fn a_table_has_a_column_a_line_and_empty_cells_for_gaps() {
-        let line = |name: &str, values: Vec<Option<f64>>| LineView { name: Some(name.into()), values };
+        let line = |name: &str, values: Vec<Option<f64>>| LineView {
+            name: Some(name.into()),
+            values,
+        };
         let view = RangeView {
             from_s: 1_767_323_040,
             to_s: 1_767_323_050,
             step_s: 10,
-            lines: vec![line("api-0", vec![Some(1.5), None]), line("=cmd()", vec![None, Some(2.0)])],
+            lines: vec![
+                line("api-0", vec![Some(1.5), None]),
+                line("=cmd()", vec![None, Some(2.0)]),
+            ],
             left_out: 0,
         };
-        let expected = "time,\"api-0\",\"'=cmd()\"\r\n2026-01-02T03:04:00Z,1.5,\r\n2026-01-02T03:04:10Z,,2\r\n";
+        let expected =
+            "time,\"api-0\",\"'=cmd()\"\r\n2026-01-02T03:04:00Z,1.5,\r\n2026-01-02T03:04:10Z,,2\r\n";
         assert_eq!(csv("cpu", &view), expected);
     }
 }

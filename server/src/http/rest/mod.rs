@@ -32,10 +32,17 @@ pub fn failure(error: ConsoleError) -> Response {
 #[utoipa::path(get, path = "/api/v1/me", tag = "account",
     responses((status = 200, body = serde_json::Value, description = "`username`, `display_name`, `role`"), (status = 401, body = Problem)))]
 pub async fn me(SignedIn(subject): SignedIn) -> Response {
-    Json(MeView { username: subject.username, display_name: subject.display_name, role: subject.role }).into_response()
+    Json(MeView {
+        username: subject.username,
+        display_name: subject.display_name,
+        role: subject.role,
+    })
+    .into_response()
 }
 
 /// Answers whatever else is asked under `/api`.
 pub async fn no_such_call() -> Response {
-    failure(ConsoleError::NotFound("There is no such call; /api/v1/openapi.json lists those that there are.".into()))
+    failure(ConsoleError::NotFound(
+        "There is no such call; /api/v1/openapi.json lists those that there are.".into(),
+    ))
 }

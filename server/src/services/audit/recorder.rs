@@ -55,8 +55,15 @@ impl Recorder {
     /// come back within seconds; then it may be.
     pub async fn record(&self, event: &Event) -> Result<(), AuditError> {
         let (done, answer) = oneshot::channel();
-        let pending = Pending { id: event.id, canonical: event.canonical()?, done };
-        self.sender.send(pending).await.map_err(|_| AuditError::Stopping)?;
+        let pending = Pending {
+            id: event.id,
+            canonical: event.canonical()?,
+            done,
+        };
+        self.sender
+            .send(pending)
+            .await
+            .map_err(|_| AuditError::Stopping)?;
         answer.await.map_err(|_| AuditError::Stopping)?
     }
 }
@@ -69,7 +76,13 @@ async fn write(pool: &PgPool, batch: Vec<Pending>) {
             let ids: Vec<Uuid> = batch.iter().map(|pending| pending.id).collect();
             let recorded = recorded(pool, &ids).await.unwrap_or_default();
             let error = AuditError::from(error);
-            answer(batch, |id| if recorded.contains(&id) { Ok(()) } else { Err(error.clone()) });
+            answer(batch, |id| {
+                if recorded.contains(&id) {
+                    Ok(())
+                } else {
+                    Err(error.clone())
+                }
+            });
         }
         Err(error) if batch.len() == 1 => {
             let error = AuditError::from(error);
@@ -79,7 +92,9 @@ async fn write(pool: &PgPool, batch: Vec<Pending>) {
         Err(_) => {
             for pending in batch {
                 let alone = [pending];
-                let result = commit(pool, &alone).await.map_err(|error| AuditError::Db(Arc::new(error)));
+                let result = commit(pool, &alone)
+                    .await
+                    .map_err(|error| AuditError::Db(Arc::new(error)));
                 answer(alone, |_| result.clone());
             }
         }
@@ -98,7 +113,10 @@ async fn commit(pool: &PgPool, batch: &[Pending]) -> Result<(), DbError> {
 }
 
 async fn recorded(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
-    db::within(COMMIT_LIMIT, async { db::audit::recorded(&mut *pool.acquire().await?, ids).await }).await
+    db::within(COMMIT_LIMIT, async {
+        db::audit::recorded(&mut *pool.acquire().await?, ids).await
+    })
+    .await
 }
 
 fn answer(batch: impl IntoIterator<Item = Pending>, result: impl Fn(Uuid) -> Result<(), AuditError>) {

@@ -89,10 +89,16 @@ pub async fn export(connection: &mut PgConnection, mut file: impl Write) -> Resu
             }
             let line = row_line(row).map_err(|source| WalkError::NotJson { seq: row.seq, source })?;
             writeln!(file, "{line}")?;
-            head = Head { seq: row.seq, hash: row.hash };
+            head = Head {
+                seq: row.seq,
+                hash: row.hash,
+            };
         }
     }
-    let end = end_line(head).map_err(|source| WalkError::NotJson { seq: head.seq, source })?;
+    let end = end_line(head).map_err(|source| WalkError::NotJson {
+        seq: head.seq,
+        source,
+    })?;
     writeln!(file, "{end}")?;
     file.flush()?;
     match bad {

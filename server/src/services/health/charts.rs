@@ -44,26 +44,48 @@ impl Charts {
     /// Asks this engine and this database.
     #[must_use]
     pub fn new(prometheus: PrometheusClient, pool: PgPool) -> Self {
-        let ranges = Cache::builder().max_capacity(256).time_to_live(Duration::from_secs(3)).build();
-        let rules = Cache::builder().max_capacity(1).time_to_live(Duration::from_secs(10)).build();
-        Self { prometheus, pool, ranges, rules }
+        let ranges = Cache::builder()
+            .max_capacity(256)
+            .time_to_live(Duration::from_secs(3))
+            .build();
+        let rules = Cache::builder()
+            .max_capacity(1)
+            .time_to_live(Duration::from_secs(10))
+            .build();
+        Self {
+            prometheus,
+            pool,
+            ranges,
+            rules,
+        }
     }
 
     /// The lines of a metric over a range, at most `max_points` points each.
     ///
     /// # Errors
     /// [`ConsoleError::Unavailable`] when Prometheus does not answer, [`ConsoleError::BadRequest`] when it refuses the query.
-    pub async fn range(&self, spec: &MetricSpec, range: TimeRange, max_points: u32) -> Result<Arc<RangeView>, ConsoleError> {
+    pub async fn range(
+        &self,
+        spec: &MetricSpec,
+        range: TimeRange,
+        max_points: u32,
+    ) -> Result<Arc<RangeView>, ConsoleError> {
         let step_s = range.step_s(max_points.clamp(2, MAX_POINTS));
         let range = range.aligned(step_s);
         let key = (spec.id.to_string(), range.from_s(), range.to_s(), step_s);
         let load = async {
             let at = |s: i64| OffsetDateTime::from_unix_timestamp(s).unwrap_or(OffsetDateTime::UNIX_EPOCH);
             let step = Duration::from_secs(step_s.unsigned_abs());
-            let series = self.prometheus.range(&spec.query, at(range.from_s()), at(range.to_s()), step).await?;
+            let series = self
+                .prometheus
+                .range(&spec.query, at(range.from_s()), at(range.to_s()), step)
+                .await?;
             Ok(Arc::new(range_view(spec, range, step_s, series)))
         };
-        self.ranges.try_get_with(key, load).await.map_err(|e: Arc<SourceError>| range_error(&e))
+        self.ranges
+            .try_get_with(key, load)
+            .await
+            .map_err(|e: Arc<SourceError>| range_error(&e))
     }
 
     /// A rule as Prometheus has it loaded; `None` when it has no such rule, or does not answer.
@@ -72,15 +94,21 @@ impl Charts {
         let rules = match self.rules.try_get_with((), load).await {
             Ok(rules) => rules,
             Err(error) => {
-                tracing::debug!(error = &*error as &dyn std::error::Error, "the rules could not be read");
+                tracing::debug!(
+                    error = &*error as &dyn std::error::Error,
+                    "the rules could not be read"
+                );
                 return None;
             }
         };
-        rules.iter().find(|rule| rule.name == name).map(|rule| LoadedRuleView {
-            expression: rule.expression.clone(),
-            for_s: rule.for_s,
-            state: rule.state.clone(),
-        })
+        rules
+            .iter()
+            .find(|rule| rule.name == name)
+            .map(|rule| LoadedRuleView {
+                expression: rule.expression.clone(),
+                for_s: rule.for_s,
+                state: rule.state.clone(),
+            })
     }
 
     /// The last changes of band, the newest first.
@@ -112,7 +140,10 @@ impl Charts {
 }
 
 fn range_error(error: &SourceError) -> ConsoleError {
-    tracing::warn!(error = error as &dyn std::error::Error, "a chart could not be read");
+    tracing::warn!(
+        error = error as &dyn std::error::Error,
+        "a chart could not be read"
+    );
     match error {
         SourceError::BadQuery { message } => ConsoleError::BadRequest(format!(
             "Prometheus refused the query of this chart: {message}. Choose another range; if it goes on, check the metric's query in the profile."
@@ -138,7 +169,11 @@ pub fn range_view(spec: &MetricSpec, range: TimeRange, step_s: i64, mut series: 
         series.sort_by(|a, b| worst(b).total_cmp(&worst(a)));
         series.truncate(MAX_LINES);
     }
-    let name = |s: &Series| spec.series_label.as_ref().and_then(|label| s.labels.get(label).cloned());
+    let name = |s: &Series| {
+        spec.series_label
+            .as_ref()
+            .and_then(|label| s.labels.get(label).cloned())
+    };
     series.sort_by_key(name);
     let slots = usize::try_from(range.seconds() / step_s.max(1)).unwrap_or(0) + 1;
     let lines = series.iter().map(|s| {
@@ -149,7 +184,10 @@ pub fn range_view(spec: &MetricSpec, range: TimeRange, step_s: i64, mut series: 
                 *place = Some(round_5(*value));
             }
         }
-        LineView { name: name(s), values }
+        LineView {
+            name: name(s),
+            values,
+        }
     });
     RangeView {
         from_s: range.from_s(),
@@ -173,7 +211,10 @@ mod tests {
     use crate::config::profile::ProfileConfig;
 
     fn series(pod: &str, points: &[(i64, f64)]) -> Series {
-        Series { labels: BTreeMap::from([("pod".to_owned(), pod.to_owned())]), points: points.to_vec() }
+        Series {
+            labels: BTreeMap::from([("pod".to_owned(), pod.to_owned())]),
+            points: points.to_vec(),
+        }
     }
 
     #[test]
@@ -192,7 +233,9 @@ mod tests {
         let profile = ProfileConfig::default().load().unwrap();
         let spec = profile.metric("cpu_per_pod").unwrap();
         let range = TimeRange::new(100, 130).unwrap();
-        let all = (0..30).map(|i| series(&format!("p{i:02}"), &[(100_000, f64::from(i))])).collect();
+        let all = (0..30)
+            .map(|i| series(&format!("p{i:02}"), &[(100_000, f64::from(i))]))
+            .collect();
         let view = range_view(spec, range, 10, all);
         assert_eq!((view.lines.len(), view.left_out), (12, 18));
         assert!(view.lines.iter().any(|l| l.name.as_deref() == Some("p29")));

@@ -7,7 +7,8 @@ use quarterdeck_app::view::{
     health::{GroupView, OverviewView, SPARK_POINTS, TileView},
 };
 use quarterdeck_domain::health::{
-    Assessment, Band, MetricId, MetricSpec, Observation, Profile, Reading, Tracker, Transition, UnknownReason, assess,
+    Assessment, Band, MetricId, MetricSpec, Observation, Profile, Reading, Tracker, Transition,
+    UnknownReason, assess,
 };
 use time::OffsetDateTime;
 
@@ -78,7 +79,10 @@ impl Engine {
             poll_interval_ms,
             metrics,
             polled_at: None,
-            alerts: AlertsView::Unknown { last_known: Vec::new(), since_ms: None },
+            alerts: AlertsView::Unknown {
+                last_known: Vec::new(),
+                since_ms: None,
+            },
             sources: Vec::new(),
             databases: Vec::new(),
         }
@@ -88,7 +92,11 @@ impl Engine {
     /// with its first reading. Bands that were already observed by this engine are left alone.
     pub fn restore(&mut self, stored: impl IntoIterator<Item = (MetricId, Band, OffsetDateTime)>) {
         for (id, band, since) in stored {
-            if let Some(metric) = self.metrics.iter_mut().find(|m| m.spec.id == id && m.tracker.is_none()) {
+            if let Some(metric) = self
+                .metrics
+                .iter_mut()
+                .find(|m| m.spec.id == id && m.tracker.is_none())
+            {
                 metric.tracker = Some(Tracker::new(band, since));
             }
         }
@@ -140,7 +148,12 @@ impl Engine {
         let groups = self.profile.groups().iter().map(|group| GroupView {
             id: group.id.clone(),
             title: group.title.clone(),
-            tiles: self.metrics.iter().filter(|m| m.spec.group == group.id).map(MetricState::view).collect(),
+            tiles: self
+                .metrics
+                .iter()
+                .filter(|m| m.spec.group == group.id)
+                .map(MetricState::view)
+                .collect(),
         });
         OverviewView {
             title: self.profile.title().to_owned(),
@@ -177,7 +190,9 @@ impl MetricState {
             spec: spec.clone(),
             tracker: None,
             reading: Reading::Missing(UnknownReason::NotYetRead),
-            assessment: Assessment::Unknown { reason: UnknownReason::NotYetRead },
+            assessment: Assessment::Unknown {
+                reason: UnknownReason::NotYetRead,
+            },
             last_value: None,
             member: None,
             tile,
@@ -199,10 +214,16 @@ impl MetricState {
             None => {
                 self.tracker = Some(Tracker::new(seen, now));
                 // The very first sight of a metric is stored too: its history starts here.
-                (seen != Band::Unknown).then_some(Transition { from: Band::Unknown, to: seen, since: now, at: now })
+                (seen != Band::Unknown).then_some(Transition {
+                    from: Band::Unknown,
+                    to: seen,
+                    since: now,
+                    at: now,
+                })
             }
         };
-        self.tile.push_spark(self.assessment.measured().map(|m| m.value), unix_ms(now));
+        self.tile
+            .push_spark(self.assessment.measured().map(|m| m.value), unix_ms(now));
         transition.map(|transition| TransitionRecord {
             metric: self.spec.id.clone(),
             transition,
@@ -268,13 +289,19 @@ mod tests {
             thresholds: Thresholds::new(Some(50.0), 100.0, Direction::LowerIsBetter).unwrap(),
             series_label: None,
             stale_after: Duration::from_secs(30),
-            debounce: Debounce { raise_after: Duration::from_secs(10), clear_after: Duration::from_secs(20) },
+            debounce: Debounce {
+                raise_after: Duration::from_secs(10),
+                clear_after: Duration::from_secs(20),
+            },
             rule: None,
             runbook: None,
             grafana: None,
             range_max: None,
         };
-        let groups = vec![MetricGroup { id: "api".into(), title: "API".into() }];
+        let groups = vec![MetricGroup {
+            id: "api".into(),
+            title: "API".into(),
+        }];
         let profile = Profile::new("p".into(), "P".into(), groups, vec![spec]).unwrap();
         Engine::new(Arc::new(profile), 5_000)
     }
@@ -290,7 +317,11 @@ mod tests {
     }
 
     fn measured(at_s: u64, value: f64) -> Reading {
-        Reading::Measured(Measured { value, member: None, sampled_at: T0 + Duration::from_secs(at_s) })
+        Reading::Measured(Measured {
+            value,
+            member: None,
+            sampled_at: T0 + Duration::from_secs(at_s),
+        })
     }
 
     fn tile(engine: &Engine) -> TileView {
@@ -308,7 +339,11 @@ mod tests {
     #[test]
     fn since_when_survives_a_restart() {
         let mut engine = engine();
-        engine.restore([(MetricId::new("latency").unwrap(), Band::Ok, T0 - Duration::from_secs(3600))]);
+        engine.restore([(
+            MetricId::new("latency").unwrap(),
+            Band::Ok,
+            T0 - Duration::from_secs(3600),
+        )]);
         let records = engine.apply(poll(5, measured(5, 10.0)));
         assert_eq!(records, []);
         assert_eq!(tile(&engine).band, Band::Ok);
@@ -320,7 +355,10 @@ mod tests {
         let mut engine = engine();
         let records = engine.apply(poll(5, measured(5, 10.0)));
         assert_eq!(records.len(), 1);
-        assert_eq!((records[0].transition.from, records[0].transition.to), (Band::Unknown, Band::Ok));
+        assert_eq!(
+            (records[0].transition.from, records[0].transition.to),
+            (Band::Unknown, Band::Ok)
+        );
         assert_eq!(records[0].value, Some(10.0));
     }
 
@@ -332,9 +370,19 @@ mod tests {
         assert_eq!((tile(&engine).band, tile(&engine).value), (Band::Ok, Some(10.0)));
         let records = engine.apply(poll(31, Reading::Missing(UnknownReason::SourceDown)));
         assert_eq!(records[0].transition.to, Band::Unknown);
-        assert_eq!(records[0].reason.as_deref(), Some("source down: Prometheus does not answer"));
+        assert_eq!(
+            records[0].reason.as_deref(),
+            Some("source down: Prometheus does not answer")
+        );
         // The last value is still told, with its time.
-        assert_eq!((tile(&engine).band, tile(&engine).value, tile(&engine).sampled_at_ms), (Band::Unknown, Some(10.0), Some(unix_ms(T0))));
+        assert_eq!(
+            (
+                tile(&engine).band,
+                tile(&engine).value,
+                tile(&engine).sampled_at_ms
+            ),
+            (Band::Unknown, Some(10.0), Some(unix_ms(T0)))
+        );
     }
 
     #[test]
@@ -344,6 +392,9 @@ mod tests {
             engine.apply(poll(s * 30, measured(s * 30, 10.0 + s as f64)));
         }
         let spark = tile(&engine).spark;
-        assert_eq!(spark, [Some(11.0), Some(13.0), Some(15.0), Some(17.0), Some(19.0)]);
+        assert_eq!(
+            spark,
+            [Some(11.0), Some(13.0), Some(15.0), Some(17.0), Some(19.0)]
+        );
     }
 }

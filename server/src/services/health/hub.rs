@@ -72,8 +72,15 @@ impl Hub {
     #[must_use]
     pub fn new(initial: OverviewView, config: &PushConfig) -> Self {
         let (live, _) = broadcast::channel(config.queue_events.max(1));
-        let replay = Replay { events: VecDeque::new(), capacity: config.replay_events };
-        Self { present: ArcSwap::from_pointee(initial), live, replay: Mutex::new(replay) }
+        let replay = Replay {
+            events: VecDeque::new(),
+            capacity: config.replay_events,
+        };
+        Self {
+            present: ArcSwap::from_pointee(initial),
+            live,
+            replay: Mutex::new(replay),
+        }
     }
 
     /// The present state.
@@ -101,7 +108,9 @@ impl Hub {
             self.present.store(Arc::new(next));
             return false;
         };
-        let Ok(data) = serde_json::to_string(&delta) else { return false };
+        let Ok(data) = serde_json::to_string(&delta) else {
+            return false;
+        };
         let frame = Frame::new("delta", Some(&next.event_id), &data);
         replay.events.push_back((next.event_id.clone(), frame.clone()));
         while replay.events.len() > replay.capacity {
@@ -123,7 +132,12 @@ impl Hub {
         let backlog = match since {
             Some(id) if id == present.event_id => Vec::new(),
             Some(id) => match replay.events.iter().position(|(event, _)| event == id) {
-                Some(at) => replay.events.iter().skip(at + 1).map(|(_, frame)| frame.clone()).collect(),
+                Some(at) => replay
+                    .events
+                    .iter()
+                    .skip(at + 1)
+                    .map(|(_, frame)| frame.clone())
+                    .collect(),
                 None => vec![snapshot(&present)],
             },
             None => vec![snapshot(&present)],
@@ -141,7 +155,11 @@ impl Hub {
     #[must_use]
     pub fn tick_frame(&self) -> Frame {
         let polled = self.present.load().polled_at_ms;
-        Frame::new("tick", None, &polled.map_or_else(|| "{}".to_owned(), |t| format!("{{\"t\":{t}}}")))
+        Frame::new(
+            "tick",
+            None,
+            &polled.map_or_else(|| "{}".to_owned(), |t| format!("{{\"t\":{t}}}")),
+        )
     }
 }
 
@@ -158,7 +176,12 @@ mod tests {
     use super::*;
 
     fn view(n: i64) -> OverviewView {
-        let source = SourceView { name: format!("s{n}"), state: SourceState::Up, since_ms: None, note: None };
+        let source = SourceView {
+            name: format!("s{n}"),
+            state: SourceState::Up,
+            since_ms: None,
+            note: None,
+        };
         OverviewView {
             title: "T".into(),
             event_id: format!("e-{n}"),
@@ -172,7 +195,14 @@ mod tests {
     }
 
     fn hub(replay_events: usize) -> Hub {
-        Hub::new(view(0), &PushConfig { replay_events, queue_events: 2, ..PushConfig::default() })
+        Hub::new(
+            view(0),
+            &PushConfig {
+                replay_events,
+                queue_events: 2,
+                ..PushConfig::default()
+            },
+        )
     }
 
     #[test]
@@ -190,7 +220,13 @@ mod tests {
         }
         let backlog = hub.subscribe(Some("e-1")).backlog;
         assert_eq!(backlog.len(), 2);
-        assert!(backlog[0].as_str().starts_with("event: delta\nid: e-2\ndata: {\"t\":2,"), "{}", backlog[0].as_str());
+        assert!(
+            backlog[0]
+                .as_str()
+                .starts_with("event: delta\nid: e-2\ndata: {\"t\":2,"),
+            "{}",
+            backlog[0].as_str()
+        );
     }
 
     #[test]
@@ -214,7 +250,10 @@ mod tests {
         same.event_id = "e-2".into();
         same.polled_at_ms = Some(99);
         assert!(!hub.publish(same));
-        assert_eq!((hub.present().event_id.as_str(), hub.present().polled_at_ms), ("e-1", Some(99)));
+        assert_eq!(
+            (hub.present().event_id.as_str(), hub.present().polled_at_ms),
+            ("e-1", Some(99))
+        );
         assert_eq!(hub.tick_frame().as_str(), "event: tick\ndata: {\"t\":99}\n\n");
     }
 
@@ -225,6 +264,9 @@ mod tests {
         for n in 1..=5 {
             hub.publish(view(n));
         }
-        assert!(matches!(slow.recv().await, Err(broadcast::error::RecvError::Lagged(3))));
+        assert!(matches!(
+            slow.recv().await,
+            Err(broadcast::error::RecvError::Lagged(3))
+        ));
     }
 }

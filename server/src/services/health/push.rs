@@ -25,7 +25,13 @@ pub struct PushConfig {
 
 impl Default for PushConfig {
     fn default() -> Self {
-        Self { deadband_ratio: 0.005, refresh_after_s: 30, heartbeat_s: 15, queue_events: 64, replay_events: 128 }
+        Self {
+            deadband_ratio: 0.005,
+            refresh_after_s: 30,
+            heartbeat_s: 15,
+            queue_events: 64,
+            replay_events: 128,
+        }
     }
 }
 
@@ -35,9 +41,13 @@ impl Default for PushConfig {
 pub fn settle(shown: &OverviewView, mut next: OverviewView, config: &PushConfig) -> OverviewView {
     for tile in next.groups.iter_mut().flat_map(|g| &mut g.tiles) {
         tile.value = tile.value.map(round_4);
-        let Some(old) = shown.tiles().find(|t| t.id == tile.id) else { continue };
+        let Some(old) = shown.tiles().find(|t| t.id == tile.id) else {
+            continue;
+        };
         settle_reason(old, tile);
-        let (Some(old_value), Some(value)) = (old.value, tile.value) else { continue };
+        let (Some(old_value), Some(value)) = (old.value, tile.value) else {
+            continue;
+        };
         let small = (value - old_value).abs() <= config.deadband_ratio * tile.thresholds.alert().abs();
         let age_ms = match (old.sampled_at_ms, tile.sampled_at_ms) {
             (Some(then), Some(now)) => now - then,
@@ -64,10 +74,13 @@ fn settle_node(old: &DatabaseNodeView, node: &mut DatabaseNodeView) {
     const SMALL_LAG_BYTES: i64 = 1024 * 1024;
     const RECENT_MS: i64 = 15_000;
     let calm = |role: &DatabaseRole| match role {
-        DatabaseRole::Standby { lag_bytes: Some(lag), last_message_age_ms: Some(age) } => {
-            *lag < SMALL_LAG_BYTES && *age < RECENT_MS
+        DatabaseRole::Standby {
+            lag_bytes: Some(lag),
+            last_message_age_ms: Some(age),
+        } => *lag < SMALL_LAG_BYTES && *age < RECENT_MS,
+        DatabaseRole::Standby { .. } | DatabaseRole::Primary { .. } | DatabaseRole::Unreachable { .. } => {
+            false
         }
-        DatabaseRole::Standby { .. } | DatabaseRole::Primary { .. } | DatabaseRole::Unreachable { .. } => false,
     };
     if calm(&old.role) && calm(&node.role) {
         node.role = old.role.clone();
@@ -76,7 +89,9 @@ fn settle_node(old: &DatabaseNodeView, node: &mut DatabaseNodeView) {
 
 /// A reading that goes on being stale is no news: the first age is kept.
 fn settle_reason(old: &TileView, tile: &mut TileView) {
-    if let (Some(UnknownReason::Stale { .. }), Some(UnknownReason::Stale { .. })) = (&old.reason, &tile.reason) {
+    if let (Some(UnknownReason::Stale { .. }), Some(UnknownReason::Stale { .. })) =
+        (&old.reason, &tile.reason)
+    {
         tile.reason.clone_from(&old.reason);
     }
 }
@@ -173,7 +188,11 @@ mod tests {
             event_id: format!("e-{at_ms}"),
             polled_at_ms: Some(at_ms),
             poll_interval_ms: 5_000,
-            groups: vec![GroupView { id: "g".into(), title: "G".into(), tiles }],
+            groups: vec![GroupView {
+                id: "g".into(),
+                title: "G".into(),
+                tiles,
+            }],
             alerts: AlertsView::Known { alerts: Vec::new() },
             sources: Vec::new(),
             databases: Vec::new(),
@@ -211,20 +230,29 @@ mod tests {
     fn a_source_that_goes_down_is_pushed() {
         let old = view(vec![], 0);
         let mut new = view(vec![], 5_000);
-        let down = SourceView { name: "Redis".into(), state: SourceState::Down, since_ms: None, note: None };
+        let down = SourceView {
+            name: "Redis".into(),
+            state: SourceState::Down,
+            since_ms: None,
+            note: None,
+        };
         new.sources.push(down);
         assert!(diff(&old, &new).unwrap().sources.is_some());
     }
 
     fn any_tile(id: &'static str) -> impl Strategy<Value = TileView> {
-        (0usize..4, proptest::option::of(0f64..200.0), proptest::option::of("[a-c]"), proptest::option::of(0usize..4)).prop_map(
-            move |(band, value, member, pending)| {
+        (
+            0usize..4,
+            proptest::option::of(0f64..200.0),
+            proptest::option::of("[a-c]"),
+            proptest::option::of(0usize..4),
+        )
+            .prop_map(move |(band, value, member, pending)| {
                 let mut t = tile(id, value, Band::BY_URGENCY[band]);
                 t.member = member;
                 t.pending = pending.map(|i| Band::BY_URGENCY[i]);
                 t
-            },
-        )
+            })
     }
 
     proptest! {

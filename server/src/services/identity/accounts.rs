@@ -59,7 +59,9 @@ pub enum AccountError {
     #[error("there is no account {0:?}; `quarterdeck user list` shows those that there are")]
     Unknown(String),
     /// There is one of that name.
-    #[error("there is an account {0:?} already; choose another name, or change that one with passwd, role or enable")]
+    #[error(
+        "there is an account {0:?} already; choose another name, or change that one with passwd, role or enable"
+    )]
     Taken(String),
     /// The name won't do.
     #[error(
@@ -104,7 +106,13 @@ impl Accounts {
     /// On the console's database.
     pub fn new(pool: PgPool, passwords: Passwords, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
         let events = EventMaker::new(Arc::clone(&clock), Arc::clone(&entropy));
-        Self { pool, passwords, events, clock, entropy }
+        Self {
+            pool,
+            passwords,
+            events,
+            clock,
+            entropy,
+        }
     }
 
     /// All accounts by name.
@@ -139,11 +147,20 @@ impl Accounts {
             role: new.role,
             created_at,
         };
-        db::users::insert(&mut transaction, &user).await.map_err(|error| {
-            if error.is_duplicate() { AccountError::Taken(username.clone()) } else { error.into() }
-        })?;
-        let detail = Detail::none().with("role", new.role.as_str()).with("display_name", display_name);
-        self.record(&mut transaction, by, Action::AccountCreated, &username, detail).await?;
+        db::users::insert(&mut transaction, &user)
+            .await
+            .map_err(|error| {
+                if error.is_duplicate() {
+                    AccountError::Taken(username.clone())
+                } else {
+                    error.into()
+                }
+            })?;
+        let detail = Detail::none()
+            .with("role", new.role.as_str())
+            .with("display_name", display_name);
+        self.record(&mut transaction, by, Action::AccountCreated, &username, detail)
+            .await?;
         transaction.commit().await?;
         Ok(Account {
             id,
@@ -169,7 +186,14 @@ impl Accounts {
         let reason = RevokedReason::PasswordChanged;
         let ended = db::sessions::revoke_all(&mut transaction, user.id, None, reason, now).await?;
         let detail = sessions_ended(&ended);
-        self.record(&mut transaction, by, Action::AccountPasswordChanged, &username, detail).await?;
+        self.record(
+            &mut transaction,
+            by,
+            Action::AccountPasswordChanged,
+            &username,
+            detail,
+        )
+        .await?;
         Ok(transaction.commit().await?)
     }
 
@@ -185,8 +209,17 @@ impl Accounts {
             return Ok(false);
         }
         db::users::set_role(&mut transaction, user.id, role).await?;
-        let detail = Detail::none().with("from", before.as_str()).with("to", role.as_str());
-        self.record(&mut transaction, by, Action::AccountRoleChanged, &username, detail).await?;
+        let detail = Detail::none()
+            .with("from", before.as_str())
+            .with("to", role.as_str());
+        self.record(
+            &mut transaction,
+            by,
+            Action::AccountRoleChanged,
+            &username,
+            detail,
+        )
+        .await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -206,7 +239,8 @@ impl Accounts {
         let reason = RevokedReason::AccountDisabled;
         let ended = db::sessions::revoke_all(&mut transaction, user.id, None, reason, now).await?;
         let detail = sessions_ended(&ended);
-        self.record(&mut transaction, by, Action::AccountDisabled, &username, detail).await?;
+        self.record(&mut transaction, by, Action::AccountDisabled, &username, detail)
+            .await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -222,18 +256,25 @@ impl Accounts {
             return Ok(false);
         }
         db::users::set_disabled(&mut transaction, user.id, None).await?;
-        self.record(&mut transaction, by, Action::AccountEnabled, &username, Detail::none()).await?;
+        self.record(
+            &mut transaction,
+            by,
+            Action::AccountEnabled,
+            &username,
+            Detail::none(),
+        )
+        .await?;
         transaction.commit().await?;
         Ok(true)
     }
 
-    async fn lock(
-        &self,
-        username: &str,
-    ) -> Result<(Transaction<'static, Postgres>, UserRow), AccountError> {
+    async fn lock(&self, username: &str) -> Result<(Transaction<'static, Postgres>, UserRow), AccountError> {
         let mut transaction = self.pool.begin().await?;
         let user = db::users::lock_by_username(&mut transaction, username).await?;
-        Ok((transaction, user.ok_or_else(|| AccountError::Unknown(username.to_owned()))?))
+        Ok((
+            transaction,
+            user.ok_or_else(|| AccountError::Unknown(username.to_owned()))?,
+        ))
     }
 
     async fn record(
@@ -245,8 +286,14 @@ impl Accounts {
         detail: Detail,
     ) -> Result<(), AccountError> {
         let object = Object::new("account", username);
-        let event =
-            self.events.event(&by.origin, by.actor.clone(), action, object, Outcome::Succeeded, detail);
+        let event = self.events.event(
+            &by.origin,
+            by.actor.clone(),
+            action,
+            object,
+            Outcome::Succeeded,
+            detail,
+        );
         Ok(audit::append(transaction, &event).await?)
     }
 }
@@ -260,8 +307,14 @@ pub fn normalise(username: &str) -> Result<String, AccountError> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let fits = name.len() <= 64
         && name.starts_with(plain)
-        && name.chars().all(|c| plain(c) || matches!(c, '.' | '_' | '@' | '-'));
-    if fits { Ok(name) } else { Err(AccountError::Username(username.trim().to_owned())) }
+        && name
+            .chars()
+            .all(|c| plain(c) || matches!(c, '.' | '_' | '@' | '-'));
+    if fits {
+        Ok(name)
+    } else {
+        Err(AccountError::Username(username.trim().to_owned()))
+    }
 }
 
 fn sessions_ended(ended: &[Uuid]) -> Detail {
@@ -287,7 +340,10 @@ mod tests {
     fn user_names_are_plain() {
         assert_eq!(normalise("  Ada.L@example-1 ").unwrap(), "ada.l@example-1");
         for wrong in ["", "-ada", "ad a", "ada\0", "änne", &"x".repeat(65)] {
-            assert!(matches!(normalise(wrong), Err(AccountError::Username(_))), "{wrong:?}");
+            assert!(
+                matches!(normalise(wrong), Err(AccountError::Username(_))),
+                "{wrong:?}"
+            );
         }
     }
 }

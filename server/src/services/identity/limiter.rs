@@ -151,7 +151,10 @@ impl Limiter {
         if wait_ms == 0 {
             return Attempt::Allowed;
         }
-        Attempt::Refused { retry_after: Duration::from_millis(wait_ms), first: crossed }
+        Attempt::Refused {
+            retry_after: Duration::from_millis(wait_ms),
+            first: crossed,
+        }
     }
 
     /// Takes a try back that succeeded.
@@ -206,8 +209,15 @@ impl Limiter {
         let mut wait_ms = 0;
         let mut crossed = false;
         for (key, limit) in [(&who.account, self.per_account), (&who.address, self.per_address)] {
-            let key = if full && !memory.contains_key(key) { "strangers" } else { key };
-            let fresh = Window { tries: 0, ends: now + self.window };
+            let key = if full && !memory.contains_key(key) {
+                "strangers"
+            } else {
+                key
+            };
+            let fresh = Window {
+                tries: 0,
+                ends: now + self.window,
+            };
             let window = memory.entry(key.to_owned()).or_insert(fresh);
             if window.ends <= now {
                 *window = fresh;
@@ -251,7 +261,10 @@ mod tests {
             assert_eq!(limiter.take(&who("ada", address)).await, Attempt::Allowed);
         }
         let minute = Duration::from_secs(60);
-        let refused = |first| Attempt::Refused { retry_after: minute, first };
+        let refused = |first| Attempt::Refused {
+            retry_after: minute,
+            first,
+        };
         assert_eq!(limiter.take(&who("ada", 4)).await, refused(true));
         assert_eq!(limiter.take(&who("ada", 5)).await, refused(false));
         assert_eq!(limiter.take(&who("bob", 6)).await, Attempt::Allowed);
@@ -266,7 +279,10 @@ mod tests {
         for name in ["a", "b", "c", "d", "e"] {
             assert_eq!(limiter.take(&who(name, 1)).await, Attempt::Allowed);
         }
-        assert!(matches!(limiter.take(&who("f", 1)).await, Attempt::Refused { first: true, .. }));
+        assert!(matches!(
+            limiter.take(&who("f", 1)).await,
+            Attempt::Refused { first: true, .. }
+        ));
     }
 
     #[tokio::test]

@@ -123,8 +123,8 @@ impl Passwords {
             let text = account_hash.as_deref().unwrap_or(&nobodys);
             let stored =
                 PasswordHash::new(text).map_err(|error| PasswordError::Hashing(error.to_string()))?;
-            let fits =
-                password.len() <= MAX_BYTES && argon2()?.verify_password(password.as_bytes(), &stored).is_ok();
+            let fits = password.len() <= MAX_BYTES
+                && argon2()?.verify_password(password.as_bytes(), &stored).is_ok();
             match (fits, account_hash.is_some()) {
                 (true, true) if is_current(&stored) => Ok(Verdict::Right),
                 (true, true) => hash(password.as_bytes(), &salt).map(Verdict::RightRehashed),
@@ -185,7 +185,10 @@ mod tests {
         assert_eq!(check_new("ada", "correct horse battery"), Ok(()));
         assert_eq!(check_new("ada", "elevenchars"), Err(PasswordRule::TooShort));
         assert_eq!(check_new("ada", &"x".repeat(257)), Err(PasswordRule::TooLong));
-        assert_eq!(check_new("ada", "my-name-is-ADA"), Err(PasswordRule::ContainsName));
+        assert_eq!(
+            check_new("ada", "my-name-is-ADA"),
+            Err(PasswordRule::ContainsName)
+        );
     }
 
     #[tokio::test]
@@ -196,16 +199,29 @@ mod tests {
         let check = |password: &str| passwords.check(Some(stored.clone()), password.to_owned());
         assert_eq!(check("correct horse battery").await.unwrap(), Verdict::Right);
         assert_eq!(check("correct horse batterz").await.unwrap(), Verdict::Wrong);
-        assert_eq!(passwords.check(None, "anything".into()).await.unwrap(), Verdict::Wrong);
+        assert_eq!(
+            passwords.check(None, "anything".into()).await.unwrap(),
+            Verdict::Wrong
+        );
     }
 
     #[tokio::test]
     async fn an_old_hash_is_renewed_at_the_next_sign_in() {
-        let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
-        let old: PasswordHash = weak.hash_password_with_salt(b"correct horse battery", &[1; 16]).unwrap();
-        let verdict =
-            passwords().check(Some(old.to_string()), "correct horse battery".into()).await.unwrap();
-        let Verdict::RightRehashed(new) = verdict else { panic!("{verdict:?}") };
+        let weak = Argon2::new(
+            Algorithm::Argon2id,
+            Version::V0x13,
+            Params::new(8, 1, 1, None).unwrap(),
+        );
+        let old: PasswordHash = weak
+            .hash_password_with_salt(b"correct horse battery", &[1; 16])
+            .unwrap();
+        let verdict = passwords()
+            .check(Some(old.to_string()), "correct horse battery".into())
+            .await
+            .unwrap();
+        let Verdict::RightRehashed(new) = verdict else {
+            panic!("{verdict:?}")
+        };
         assert!(new.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{new}");
     }
 }

@@ -67,18 +67,64 @@ mod tests {
 
     #[test]
     fn each_state_has_its_answer() {
-        let rotated = |ago: i64| TokenState { rotated_at: Some(NOW - Duration::seconds(ago)), ..live() };
+        let rotated = |ago: i64| TokenState {
+            rotated_at: Some(NOW - Duration::seconds(ago)),
+            ..live()
+        };
         let cases = [
             ("live", live(), Exchange::Rotate),
             ("exchanged now", rotated(0), Exchange::Sibling),
-            ("exchanged by a console whose clock is ahead", rotated(-3), Exchange::Sibling),
-            ("exchanged at the end of the grace", rotated(10), Exchange::Sibling),
+            (
+                "exchanged by a console whose clock is ahead",
+                rotated(-3),
+                Exchange::Sibling,
+            ),
+            (
+                "exchanged at the end of the grace",
+                rotated(10),
+                Exchange::Sibling,
+            ),
             ("exchanged before the grace", rotated(11), Exchange::Reuse),
-            ("idle too long", TokenState { expires_at: NOW, ..live() }, Exchange::Over),
-            ("session too old", TokenState { session_expires_at: NOW, ..live() }, Exchange::Over),
-            ("session ended", TokenState { session_revoked: true, ..live() }, Exchange::Over),
-            ("account disabled", TokenState { account_disabled: true, ..live() }, Exchange::Over),
-            ("a copy of an ended session", TokenState { session_revoked: true, ..rotated(60) }, Exchange::Over),
+            (
+                "idle too long",
+                TokenState {
+                    expires_at: NOW,
+                    ..live()
+                },
+                Exchange::Over,
+            ),
+            (
+                "session too old",
+                TokenState {
+                    session_expires_at: NOW,
+                    ..live()
+                },
+                Exchange::Over,
+            ),
+            (
+                "session ended",
+                TokenState {
+                    session_revoked: true,
+                    ..live()
+                },
+                Exchange::Over,
+            ),
+            (
+                "account disabled",
+                TokenState {
+                    account_disabled: true,
+                    ..live()
+                },
+                Exchange::Over,
+            ),
+            (
+                "a copy of an ended session",
+                TokenState {
+                    session_revoked: true,
+                    ..rotated(60)
+                },
+                Exchange::Over,
+            ),
         ];
         for (name, token, expected) in cases {
             assert_eq!(decide(&token, NOW, GRACE), expected, "{name}");

@@ -49,7 +49,12 @@ impl Revocations {
     /// Whether a token is void.
     pub fn voids(&self, claims: &Claims) -> bool {
         self.voids_session(claims.sid)
-            || self.read(|known| known.epochs.get(&claims.sub).is_some_and(|epoch| *epoch > claims.epoch))
+            || self.read(|known| {
+                known
+                    .epochs
+                    .get(&claims.sub)
+                    .is_some_and(|epoch| *epoch > claims.epoch)
+            })
     }
 
     /// Whether a session was ended.

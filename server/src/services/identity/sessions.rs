@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{DB_LIMIT, Identity, IdentityError, actor};
-use crate::db::sessions::RevokedReason;
 use crate::db;
+use crate::db::sessions::RevokedReason;
 use crate::services::audit::{self, Origin};
 
 /// One of a person's own sessions, as shown to them.

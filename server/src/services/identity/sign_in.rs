@@ -56,7 +56,8 @@ impl Identity {
             (Some(user), Verdict::Right) if user.disabled_at.is_none() => None,
             (Some(user), Verdict::RightRehashed(hash)) if user.disabled_at.is_none() => Some(hash),
             (Some(user), Verdict::Right | Verdict::RightRehashed(_)) => {
-                self.record_refusal(origin, Some(user), "account_disabled").await?;
+                self.record_refusal(origin, Some(user), "account_disabled")
+                    .await?;
                 return Err(IdentityError::WrongCredentials);
             }
             (Some(user), Verdict::Wrong) => {
@@ -92,7 +93,12 @@ impl Identity {
             created_at: now,
             last_seen_at: now,
             expires_at: now + Duration::seconds(i64::from(self.config.session_ttl_s)),
-            user_agent: origin.user_agent.replace('\0', "").chars().take(USER_AGENT).collect(),
+            user_agent: origin
+                .user_agent
+                .replace('\0', "")
+                .chars()
+                .take(USER_AGENT)
+                .collect(),
             address: origin.address.map(|address| address.to_string()),
             revoked_at: None,
         };
@@ -143,12 +149,19 @@ impl Identity {
             .await?;
         let mut transaction = self.pool.begin().await?;
         let over = || IdentityError::SessionOver;
-        let session_id =
-            db::sessions::of_refresh_token(&mut transaction, &hash).await?.ok_or_else(over)?;
+        let session_id = db::sessions::of_refresh_token(&mut transaction, &hash)
+            .await?
+            .ok_or_else(over)?;
         // The session's lock makes exchanges of one family take turns; the token is read after it is held.
-        let session = db::sessions::lock(&mut transaction, session_id).await?.ok_or_else(over)?;
-        let stored = db::sessions::refresh_token(&mut transaction, &hash).await?.ok_or_else(over)?;
-        let user = db::users::by_id(&mut *transaction, session.user_id).await?.ok_or_else(over)?;
+        let session = db::sessions::lock(&mut transaction, session_id)
+            .await?
+            .ok_or_else(over)?;
+        let stored = db::sessions::refresh_token(&mut transaction, &hash)
+            .await?
+            .ok_or_else(over)?;
+        let user = db::users::by_id(&mut *transaction, session.user_id)
+            .await?
+            .ok_or_else(over)?;
         let state = TokenState {
             expires_at: stored.expires_at,
             rotated_at: stored.rotated_at,
@@ -276,7 +289,9 @@ impl Identity {
             Action::SessionRefused,
             Object::new("account", account),
             Outcome::Refused,
-            Detail::none().with("reason", reason).with("user_agent", origin.user_agent.as_str()),
+            Detail::none()
+                .with("reason", reason)
+                .with("user_agent", origin.user_agent.as_str()),
         );
         Ok(self.recorder.record(&event).await?)
     }

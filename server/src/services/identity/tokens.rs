@@ -88,7 +88,9 @@ pub struct SigningKey {
 /// Without the secret.
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SigningKey").field("kid", &self.kid).finish_non_exhaustive()
+        f.debug_struct("SigningKey")
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
     }
 }
 
@@ -121,7 +123,10 @@ impl SigningKey {
 /// # Errors
 /// Only when the library can't serialise them.
 pub fn sign(key: &SigningKey, claims: &Claims) -> Result<String, jsonwebtoken::errors::Error> {
-    let header = Header { kid: Some(key.kid.clone()), ..Header::new(ALGORITHM) };
+    let header = Header {
+        kid: Some(key.kid.clone()),
+        ..Header::new(ALGORITHM)
+    };
     jsonwebtoken::encode(&header, claims, &key.encoding)
 }
 
@@ -137,7 +142,9 @@ pub fn read(keys: &[SigningKey], token: &str, now: OffsetDateTime) -> Option<Cla
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     // The library would ask the machine's clock.
     validation.validate_exp = false;
-    jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation).ok().map(|data| data.claims)
+    jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation)
+        .ok()
+        .map(|data| data.claims)
 }
 
 #[cfg(test)]
@@ -170,8 +177,16 @@ mod tests {
         let token = sign(&keys[1], &claims()).unwrap();
         assert_eq!(read(&keys, &token, NOW), Some(claims()));
         assert_eq!(read(&keys[..1], &token, NOW), None, "the key is gone");
-        assert_eq!(read(&keys, &token, NOW + Duration::days(1)), None, "the key is past its end");
-        assert_eq!(read(&[key("old", 9)], &token, NOW), None, "another secret under the same name");
+        assert_eq!(
+            read(&keys, &token, NOW + Duration::days(1)),
+            None,
+            "the key is past its end"
+        );
+        assert_eq!(
+            read(&[key("old", 9)], &token, NOW),
+            None,
+            "another secret under the same name"
+        );
     }
 
     #[test]
@@ -179,13 +194,19 @@ mod tests {
         let keys = [key("k", 1)];
         let good = sign(&keys[0], &claims()).unwrap();
         let mut parts = good.split('.');
-        let (header, body, signature) =
-            (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
+        let (header, body, signature) = (
+            parts.next().unwrap(),
+            parts.next().unwrap(),
+            parts.next().unwrap(),
+        );
 
         let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT","kid":"k"}"#);
         assert_eq!(read(&keys, &format!("{none}.{body}."), NOW), None);
 
-        let stronger = Header { kid: Some("k".into()), ..Header::new(Algorithm::HS512) };
+        let stronger = Header {
+            kid: Some("k".into()),
+            ..Header::new(Algorithm::HS512)
+        };
         let token = jsonwebtoken::encode(&stronger, &claims(), &keys[0].encoding).unwrap();
         assert_eq!(read(&keys, &token, NOW), None);
 

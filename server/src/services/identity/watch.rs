@@ -33,8 +33,7 @@ impl Identity {
             self.keys
                 .rotate_if_due(&self.pool, &self.events, &*self.entropy, now, &self.config)
                 .await?;
-            let tokens_live =
-                i64::from(self.config.access_ttl_s) + i64::from(self.config.outage_grace_s);
+            let tokens_live = i64::from(self.config.access_ttl_s) + i64::from(self.config.outage_grace_s);
             // Twice as long as any token lives, for clocks that differ.
             let since = now - time::Duration::seconds(2 * tokens_live);
             self.revocations.load(&self.pool, since).await?;
@@ -56,7 +55,11 @@ impl Identity {
                     );
                 }
             }
-            if stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {
+            if stop
+                .run_until_cancelled(tokio::time::sleep(PAUSE))
+                .await
+                .is_none()
+            {
                 return;
             }
         }
@@ -107,7 +110,8 @@ impl Identity {
             Ok(Announcement::User { id, epoch }) => self.revocations.raise_epoch(id, epoch),
             Ok(Announcement::Session { id }) => self.revocations.end_session(id, self.now()),
             Ok(Announcement::Keys) => {
-                self.within(async { Ok(self.keys.load(&self.pool, self.now()).await?) }).await?;
+                self.within(async { Ok(self.keys.load(&self.pool, self.now()).await?) })
+                    .await?;
             }
             // From a newer console, or from somebody at psql: the next round reads what there is to know.
             Err(error) => tracing::warn!(%error, "the database announced something unknown"),

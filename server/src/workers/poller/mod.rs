@@ -30,7 +30,10 @@ use crate::{
         hub::Hub,
         push::{PushConfig, settle},
     },
-    telemetry::metrics::Metrics,
+    telemetry::{
+        metrics::Metrics,
+        trace::{self, TraceContext},
+    },
 };
 
 /// More changes of band than this are not kept while the database is down: the oldest go first.
@@ -98,7 +101,12 @@ impl Poller {
     /// Prepares; nothing is asked yet.
     #[must_use]
     pub fn new(parts: PollerParts) -> Self {
-        let run_id: String = parts.entropy.bytes::<4>().iter().map(|b| format!("{b:02x}")).collect();
+        let run_id: String = parts
+            .entropy
+            .bytes::<4>()
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
         let engine = Engine::new(Arc::clone(&parts.profile), parts.config.interval_ms);
         let sources = Sources::new(MetricsReader::new(Arc::clone(&parts.profile)), parts.config);
         Self {
@@ -119,7 +127,10 @@ impl Poller {
         // Who polls is settled first, so that the first judgement of a leader rests on the stored history, and a follower does
         // not begin by polling. It takes milliseconds, or the time limit when the database is down.
         let _ = tokio::time::timeout(ELECTION_PATIENCE, inputs.leadership.changed()).await;
-        self.parts.metrics.leader.set(i64::from(*inputs.leadership.borrow() == Leadership::Leader));
+        self.parts
+            .metrics
+            .leader
+            .set(i64::from(*inputs.leadership.borrow() == Leadership::Leader));
         let mut ticker = tokio::time::interval(self.parts.config.interval());
         ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let started = Instant::now();
@@ -159,7 +170,10 @@ impl Poller {
             Leadership::Leader => {}
             Leadership::Follower | Leadership::Unelected => {
                 self.heard_at = Some(Instant::now());
-                self.parts.metrics.polled_at.set(snapshot.polled_at_ms.unwrap_or(0) / 1_000);
+                self.parts
+                    .metrics
+                    .polled_at
+                    .set(snapshot.polled_at_ms.unwrap_or(0) / 1_000);
                 if self.parts.hub.publish(snapshot) {
                     self.parts.metrics.events_pushed.inc();
                 }
@@ -167,7 +181,13 @@ impl Poller {
         }
     }
 
+    /// One poll, as a trace of its own: what sources log about it is found under its id.
     async fn poll(&mut self, leadership: Leadership) {
+        let context = TraceContext::start(&*self.parts.entropy);
+        trace::scope(context, self.poll_once(leadership)).await;
+    }
+
+    async fn poll_once(&mut self, leadership: Leadership) {
         let started = Instant::now();
         self.restore(leadership).await;
         let poll = self.sources.ask(&self.parts).await;
@@ -193,7 +213,10 @@ impl Poller {
                 self.restored = true;
             }
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the history of bands could not be read; trying again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the history of bands could not be read; trying again"
+                );
             }
         }
     }
@@ -204,7 +227,12 @@ impl Poller {
         let span = step * u32::try_from(SPARK_POINTS - 1).unwrap_or(0);
         let profile = Arc::clone(&self.parts.profile);
         for union in promql::unions(profile.metrics(), 15_000) {
-            let series = match self.parts.prometheus.range(&union.query, now - span, now, step).await {
+            let series = match self
+                .parts
+                .prometheus
+                .range(&union.query, now - span, now, step)
+                .await
+            {
                 Ok(series) => series,
                 Err(error) => {
                     tracing::info!(error = &error as &dyn std::error::Error, "sparklines start empty");
@@ -239,7 +267,10 @@ impl Poller {
         }
         let surplus = self.waiting.len().saturating_sub(KEEP_TRANSITIONS);
         self.waiting.drain(..surplus);
-        self.parts.metrics.transitions_waiting.set(i64::try_from(self.waiting.len()).unwrap_or(i64::MAX));
+        self.parts
+            .metrics
+            .transitions_waiting
+            .set(i64::try_from(self.waiting.len()).unwrap_or(i64::MAX));
     }
 
     async fn publish(&mut self, leadership: Leadership) {
@@ -256,7 +287,10 @@ impl Poller {
             let published = relay.publish(&self.parts.hub.present()).await;
             self.parts.metrics.source_read("redis", published.is_ok());
             if let Err(error) = published {
-                tracing::debug!(error = &error as &dyn std::error::Error, "the snapshot was not published");
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "the snapshot was not published"
+                );
             }
         }
     }
@@ -272,7 +306,11 @@ fn spark_values(
     use quarterdeck_domain::health::Reading;
     let mine: Vec<_> = series
         .iter()
-        .filter(|s| s.labels.get(promql::METRIC_LABEL).is_some_and(|id| id == spec.id.as_str()))
+        .filter(|s| {
+            s.labels
+                .get(promql::METRIC_LABEL)
+                .is_some_and(|id| id == spec.id.as_str())
+        })
         .collect();
     let from_ms = crate::services::health::engine::unix_ms(from);
     let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);

@@ -30,8 +30,19 @@ impl Sources {
     /// Nothing was asked yet.
     #[must_use]
     pub const fn new(reader: MetricsReader, config: PollerConfig) -> Self {
-        let alerts = AlertsView::Unknown { last_known: Vec::new(), since_ms: None };
-        Self { reader, config, failures: 0, ask_again_at: None, states: Vec::new(), alerts, nodes: Vec::new() }
+        let alerts = AlertsView::Unknown {
+            last_known: Vec::new(),
+            since_ms: None,
+        };
+        Self {
+            reader,
+            config,
+            failures: 0,
+            ask_again_at: None,
+            states: Vec::new(),
+            alerts,
+            nodes: Vec::new(),
+        }
     }
 
     /// Whether Prometheus answered when it was last asked.
@@ -48,8 +59,10 @@ impl Sources {
             if !may_ask {
                 return None;
             }
-            let (readings, alerts) =
-                tokio::join!(self.reader.read_all(&parts.prometheus, now), parts.prometheus.alerts());
+            let (readings, alerts) = tokio::join!(
+                self.reader.read_all(&parts.prometheus, now),
+                parts.prometheus.alerts()
+            );
             Some((readings, alerts))
         };
         let alertmanager = async {
@@ -59,7 +72,10 @@ impl Sources {
             }
         };
         let nodes = futures::future::join_all(
-            parts.nodes.iter().map(|node| async { (node.name().to_owned(), node.ask().await) }),
+            parts
+                .nodes
+                .iter()
+                .map(|node| async { (node.name().to_owned(), node.ask().await) }),
         );
         let redis = async {
             match &parts.relay {
@@ -67,7 +83,10 @@ impl Sources {
                 None => None,
             }
         };
-        let database = tokio::time::timeout(Duration::from_secs(3), sqlx::query("select 1").execute(&parts.pool));
+        let database = tokio::time::timeout(
+            Duration::from_secs(3),
+            sqlx::query("select 1").execute(&parts.pool),
+        );
         let (prometheus, alertmanager, nodes, redis, database) =
             tokio::join!(prometheus, alertmanager, nodes, redis, database);
 
@@ -84,7 +103,11 @@ impl Sources {
         }
         let note = result.as_ref().map_or_else(
             || self.note_of("Prometheus"),
-            |r| r.failure.as_ref().map(|f| format!("{f}. Readings and alerts are unknown until it answers.")),
+            |r| {
+                r.failure
+                    .as_ref()
+                    .map(|f| format!("{f}. Readings and alerts are unknown until it answers."))
+            },
         );
         states.push(self.state("Prometheus", self.failures == 0, note, at_ms));
 
@@ -95,10 +118,16 @@ impl Sources {
         match &alertmanager {
             Some(answer) => {
                 parts.metrics.source_read("alertmanager", answer.is_ok());
-                let note = answer.as_ref().err().map(|e| format!("{e}. Silences are not known: what fires is shown as firing."));
+                let note = answer
+                    .as_ref()
+                    .err()
+                    .map(|e| format!("{e}. Silences are not known: what fires is shown as firing."));
                 states.push(self.state("Alertmanager", answer.is_ok(), note, at_ms));
             }
-            None => states.push(not_configured("Alertmanager", "Silences are not known: what fires is shown as firing.")),
+            None => states.push(not_configured(
+                "Alertmanager",
+                "Silences are not known: what fires is shown as firing.",
+            )),
         }
 
         let database_up = matches!(database, Ok(Ok(_)));
@@ -123,7 +152,12 @@ impl Sources {
         Poll {
             at,
             readings: result
-                .map(|r| r.readings.into_iter().map(|(id, reading)| (id, reading.reading)).collect())
+                .map(|r| {
+                    r.readings
+                        .into_iter()
+                        .map(|(id, reading)| (id, reading.reading))
+                        .collect()
+                })
                 .unwrap_or_default(),
             alerts: self.alerts.clone(),
             sources: states,
@@ -141,12 +175,17 @@ impl Sources {
         self.failures = self.failures.saturating_add(1);
         let pause = self.config.interval() * 2_u32.saturating_pow((self.failures - 1).min(8));
         // A tick that comes a moment early still counts.
-        let pause = pause.min(self.config.backoff_max()).saturating_sub(self.config.interval() / 4);
+        let pause = pause
+            .min(self.config.backoff_max())
+            .saturating_sub(self.config.interval() / 4);
         self.ask_again_at = Some(Instant::now() + pause);
     }
 
     fn note_of(&self, name: &str) -> Option<String> {
-        self.states.iter().find(|s| s.name == name).and_then(|s| s.note.clone())
+        self.states
+            .iter()
+            .find(|s| s.name == name)
+            .and_then(|s| s.note.clone())
     }
 
     /// A source's state with the time since which it is in it.
@@ -154,7 +193,12 @@ impl Sources {
         let state = if up { SourceState::Up } else { SourceState::Down };
         let before = self.states.iter().find(|s| s.name == name && s.state == state);
         let since_ms = before.map_or(Some(now_ms), |b| b.since_ms);
-        SourceView { name: name.to_owned(), state, since_ms, note: note.filter(|_| !up) }
+        SourceView {
+            name: name.to_owned(),
+            state,
+            since_ms,
+            note: note.filter(|_| !up),
+        }
     }
 }
 
