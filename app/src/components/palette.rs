@@ -27,13 +27,12 @@ fn places(metrics: Vec<(String, String)>) -> Vec<Place> {
     all
 }
 
-/// Whether all words of `query` occur in `text`, in any order and in any case of ASCII letters: the tables of all
-/// other letters would be a tenth of what the palette costs.
+/// Whether all words of `query` occur in `text`, in any order and case.
 fn matches(text: &str, query: &str) -> bool {
-    let text = text.to_ascii_lowercase();
+    let text = text.to_lowercase();
     query
         .split_whitespace()
-        .all(|word| text.contains(&word.to_ascii_lowercase()))
+        .all(|word| text.contains(&word.to_lowercase()))
 }
 
 /// Where a person's choice about single keys is kept, in the browser.

@@ -1,15 +1,19 @@
 //! The chart of a metric with its cursor, its zoom and its legend, as an island.
 
-use leptos::{ev, html, prelude::*, task::spawn_local};
+use leptos::{ev, html, prelude::*};
 use quarterdeck_domain::{
     chart::TimeRange,
     health::{Thresholds, Unit},
 };
 
-use super::range::{Asked, MAX_POINTS, field};
+use super::{
+    geometry::Geometry,
+    range::{Asked, field},
+    refresh::refresh,
+};
 use crate::{
     components::{
-        chart::{ChartInput, PlotArea, render_chart},
+        chart::{ChartInput, render_chart},
         moment::{Clock, Zone, clock_time, run_clock, stamp},
         sent::Sent,
     },
@@ -326,50 +330,6 @@ fn time_of(range: &RangeView, index: usize) -> i64 {
     range.from_s + i64::try_from(index).unwrap_or_default() * range.step_s
 }
 
-/// Where the cursor stands: the same scales as in the picture.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Geometry {
-    plot: PlotArea,
-    low: f64,
-    high: f64,
-    /// Width of one step, CSS pixels.
-    step_px: f64,
-}
-
-impl Geometry {
-    #[allow(clippy::cast_precision_loss)]
-    fn of(input: &ChartInput<'_>) -> Self {
-        let (plot, scale, r) = (input.plot(), input.scale(), input.range);
-        let seconds = (r.to_s - r.from_s).max(1) as f64;
-        Self {
-            plot,
-            low: scale.low(),
-            high: scale.high(),
-            step_px: (plot.right - plot.left) * r.step_s as f64 / seconds,
-        }
-    }
-
-    #[allow(clippy::cast_precision_loss)]
-    fn x(&self, index: usize) -> f64 {
-        (index as f64).mul_add(self.step_px, self.plot.left)
-    }
-
-    fn y(&self, value: f64) -> f64 {
-        let fraction = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
-        fraction.mul_add(self.plot.top - self.plot.bottom, self.plot.bottom)
-    }
-
-    fn height(&self) -> f64 {
-        self.plot.bottom - self.plot.top
-    }
-
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    fn index_at(&self, x: f64, points: usize) -> usize {
-        let index = ((x - self.plot.left) / self.step_px).round().max(0.0) as usize;
-        index.min(points.saturating_sub(1))
-    }
-}
-
 /// What a screen reader says in the picture's place.
 fn summary(title: &str, range: &RangeView, unit: Unit, thresholds: &Thresholds, zone: Zone) -> String {
     let values = || {
@@ -397,69 +357,5 @@ fn summary(title: &str, range: &RangeView, unit: Unit, thresholds: &Thresholds, 
             )
         }
         (_, _) => format!("{title}, {time}: nothing was recorded. {bounds}"),
-    }
-}
-
-/// Asks again as time goes on, for a range that ends now and while somebody looks.
-fn refresh(id: String, asked: Asked, range: RwSignal<RangeView>, trouble: RwSignal<Option<String>>) {
-    let Asked::Preset(preset) = asked else { return };
-    let last_ms = StoredValue::new(None::<i64>);
-    Effect::new(move |_| {
-        let id = id.clone();
-        live::every_second(move |now_ms| {
-            let period_ms = range.with_untracked(|r| r.step_s).clamp(10, 300) * 1_000;
-            match last_ms.get_value() {
-                // The first picture is from the server and fresh.
-                None => return last_ms.set_value(Some(now_ms)),
-                Some(last) if now_ms - last < period_ms || document().hidden() => return,
-                Some(_) => last_ms.set_value(Some(now_ms)),
-            }
-            let asked = TimeRange::ending(preset, now_ms / 1_000);
-            let url = format!(
-                "/api/v1/health/{id}/range?from={}&to={}&max_points={MAX_POINTS}",
-                asked.from_s(),
-                asked.to_s()
-            );
-            spawn_local(async move {
-                let answer = live::get_text(&url).await;
-                match answer.map(|body| serde_json::from_str::<RangeView>(&body)) {
-                    Ok(Ok(new)) => {
-                        range.set(new);
-                        trouble.set(None);
-                    }
-                    Ok(Err(_)) => {
-                        trouble.set(Some("The chart could not be read. Reload the page.".to_owned()))
-                    }
-                    Err(text) => trouble.set(Some(text)),
-                }
-            });
-        });
-    });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_cursor_finds_the_value_under_it() {
-        let g = Geometry {
-            plot: PlotArea {
-                left: 50.0,
-                top: 10.0,
-                right: 650.0,
-                bottom: 210.0,
-            },
-            low: 0.0,
-            high: 100.0,
-            step_px: 10.0,
-        };
-        assert_eq!(g.index_at(50.0, 61), 0);
-        assert_eq!(g.index_at(54.9, 61), 0);
-        assert_eq!(g.index_at(55.1, 61), 1);
-        assert_eq!(g.index_at(9_999.0, 61), 60);
-        assert_eq!(g.index_at(-5.0, 61), 0);
-        assert!((g.x(60) - 650.0).abs() < f64::EPSILON);
-        assert!((g.y(100.0) - 10.0).abs() < f64::EPSILON && (g.y(0.0) - 210.0).abs() < f64::EPSILON);
     }
 }

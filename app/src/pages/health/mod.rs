@@ -2,9 +2,11 @@
 
 mod chart;
 mod facts;
+mod geometry;
 mod live;
 pub mod metric;
 mod range;
+mod refresh;
 
 pub use chart::MetricChart;
 pub use live::MetricLive;
