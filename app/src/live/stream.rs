@@ -124,7 +124,7 @@ fn open() {
     });
     let signed_out = Closure::<dyn Fn()>::new(|| {
         let next = js_sys::encode_uri_component(&here());
-        assign(&format!("/sign-in?error=expired&next={next}"));
+        assign(&format!("/sign-in?error=over&next={next}"));
     });
     let _ = source.add_event_listener_with_callback("signed_out", signed_out.as_ref().unchecked_ref());
     signed_out.forget();
