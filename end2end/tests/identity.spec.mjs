@@ -1,5 +1,5 @@
 // Sessions with scripts: what is open in another browser ends at once, and nobody sends forms for others.
-import { test, expect, fillIn, signInAs } from "./support/console.mjs";
+import { test, expect, accountMenu, fillIn, signInAs } from "./support/console.mjs";
 
 const live = (page) => expect(page.getByText("Live", { exact: true })).toBeVisible();
 
@@ -13,7 +13,7 @@ test("a session that is ended elsewhere ends at once, also on an open overview",
   await page.getByRole("button", { name: "End all other sessions" }).click();
   await expect(page.getByText("You are signed in nowhere else.")).toBeVisible();
 
-  await expect(other).toHaveURL(/\/sign-in\?error=expired&next=/, { timeout: 5_000 });
+  await expect(other).toHaveURL(/\/sign-in\?error=over&next=/, { timeout: 5_000 });
   await expect(other.getByRole("alert")).toHaveText("Your session has ended. Sign in again to go on where you were.");
   await fillIn(other, accounts.admin.name, accounts.admin.password);
   await expect(other).toHaveURL(/\/health\/redis_ops\?range=6h$/);
@@ -44,7 +44,7 @@ test("a form without the right code is refused, and nothing is changed", async (
   await page.goto("/account/sessions");
   for (const code of ["", "forged"]) {
     await page.locator("form[action='/sign-out'] input[name=csrf]").evaluate((field, code) => (field.value = code), code);
-    await page.getByLabel(/^Account: /).click();
+    await accountMenu(page).click();
     const answer = page.waitForResponse((response) => response.request().method() === "POST");
     await page.getByRole("button", { name: "Sign out" }).click();
     expect((await answer).status()).toBe(403);

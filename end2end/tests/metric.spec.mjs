@@ -126,11 +126,11 @@ test("ranges and the way back work with scripts as without", async ({ page }) =>
   await page.goto("/");
   await page.getByRole("link", { name: "Redis memory usage" }).click();
   const ranges = page.getByRole("navigation", { name: "Range", exact: true });
-  await expect(ranges.locator("[aria-current=page]")).toHaveText("1h");
-  await ranges.getByRole("link", { name: "Last 24 hours" }).click();
-  await expect(ranges.locator("[aria-current=page]")).toHaveText("24h");
+  await expect(ranges.locator("[aria-current=page]")).toHaveText("Last 1h");
+  await ranges.getByRole("link", { name: "Last 24h" }).click();
+  await expect(ranges.locator("[aria-current=page]")).toHaveText("Last 24h");
   await page.goBack();
-  await expect(ranges.locator("[aria-current=page]")).toHaveText("1h");
+  await expect(ranges.locator("[aria-current=page]")).toHaveText("Last 1h");
   await page.goBack();
   await expect(page.locator(".tile")).toHaveCount(16);
 });

@@ -1,5 +1,5 @@
 // Signing in and out, and one's sessions, with forms alone.
-import { test, expect, fillIn, signInAs } from "../support/console.mjs";
+import { test, expect, accountMenu, fillIn, signInAs } from "../support/console.mjs";
 
 test("somebody who is signed out is led to sign in, and from there to where they wanted to go", async ({ page, accounts }) => {
   await page.goto("/health/redis_ops?range=6h");
@@ -56,7 +56,7 @@ test("the account menu says who one is, in which role", async ({ page, accounts 
   for (const role of ["viewer", "operator", "approver", "admin", "auditor"]) {
     await page.context().clearCookies();
     await signInAs(page, accounts[role]);
-    await page.getByLabel(/^Account: /).click();
+    await accountMenu(page).click();
     await expect(page.getByText(`${accounts[role].name} · ${role}`)).toBeVisible();
     await expect(page.locator(".tile"), `${role} sees the overview`).toHaveCount(16);
   }
@@ -65,7 +65,7 @@ test("the account menu says who one is, in which role", async ({ page, accounts 
 test("signing out ends the session and says so", async ({ page, signIn }) => {
   await signIn("viewer");
   const kept = await page.context().cookies();
-  await page.getByLabel(/^Account: /).click();
+  await accountMenu(page).click();
   await page.getByRole("button", { name: "Sign out" }).click();
   await expect(page).toHaveURL(/\/sign-in\?notice=/);
   await expect(page.getByRole("status")).toHaveText("You are signed out.");
@@ -95,6 +95,7 @@ test("one's sessions are listed, and another one can be ended", async ({ page, s
   await expect(row).toContainText(/\d\d:\d\d:\d\d UTC/);
   await row.getByRole("button", { name: /^End the session/ }).click();
   await expect(rows).toHaveCount(2);
+  await expect(page.getByRole("status")).toHaveText("The session was ended.");
 
   await other.goto("/");
   await expect(other).toHaveURL(/\/sign-in/);

@@ -1,5 +1,5 @@
 // The choice of colours, through its form.
-import { test, expect } from "../support/console.mjs";
+import { test, expect, accountMenu } from "../support/console.mjs";
 
 const background = (page) => page.locator("html").evaluate((html) => getComputedStyle(html).backgroundColor);
 /** Of `oklch(0.966 0.005 250)`: 0.966. */
@@ -9,11 +9,11 @@ test("dark, light and the system's own are chosen in the account menu, and stay"
   await signIn("viewer");
   await page.goto("/health/redis_ops?range=15m");
   const choose = async (name) => {
-    await page.getByLabel(/^Account: /).click();
+    await accountMenu(page).click();
     await page.getByRole("group", { name: "Colours" }).getByRole("button", { name }).click();
     // Back to where one was.
     await expect(page).toHaveURL(/\/health\/redis_ops\?range=15m$/);
-    await page.getByLabel(/^Account: /).click();
+    await accountMenu(page).click();
     await expect(page.getByRole("button", { name, pressed: true })).toBeVisible();
   };
   const colors = {};

@@ -73,6 +73,9 @@ export async function signInAs(page, { name, password }) {
   await page.waitForURL((url) => url.pathname !== "/sign-in");
 }
 
+/** What opens the account menu. */
+export const accountMenu = (page) => page.locator("summary", { hasText: "Account of" });
+
 /** Sends the form of the sign-in page that is open. */
 export async function fillIn(page, name, password) {
   await page.getByLabel("User name").fill(name);
