@@ -208,7 +208,6 @@ impl Console {
     }
 
     /// The router, for tests that call it without a socket.
-    #[must_use]
     pub fn router(&self) -> Router {
         self.router.clone()
     }

@@ -84,7 +84,8 @@ fn draw(tile: &TileView) -> Drawing {
 }
 
 fn scale(spark: &[Option<f64>], thresholds: &Thresholds, unit: Unit) -> ValueScale {
-    ValueScale::fit(spark.iter().flatten().copied(), thresholds, axis_end(unit))
+    // A sparkline is for the shape: it shows a threshold once the values come near it.
+    ValueScale::fit(spark.iter().flatten().copied(), thresholds, axis_end(unit), 6.0)
 }
 
 #[cfg(test)]

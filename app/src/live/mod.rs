@@ -7,7 +7,7 @@ mod browser;
 mod stream;
 
 pub use browser::{
-    assign, every_second, get_text, learn_time, local_offset_s, localize_times, on_key, on_resize, reload, remember,
-    remembered, typing,
+    assign, every_second, get_text, learn_time, local_offset_s, localize_times, on_key, on_resize, reload,
+    remember, remembered, typing,
 };
 pub use stream::{Connection, LiveEvent, QUIET_LIMIT_MS, follow, on_connection};

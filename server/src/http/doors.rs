@@ -63,7 +63,6 @@ impl Doors {
     }
 
     /// The router and its list.
-    #[must_use]
     pub fn open(self) -> (Router<AppState>, Vec<Door>) {
         (self.router, self.list)
     }

@@ -13,30 +13,26 @@ pub struct ValueScale {
 
 impl ValueScale {
     /// A scale that holds zero (unless all values lie far above it), every finite value, and the thresholds, so
-    /// that a person always sees how far it is to them. A threshold more than ten times beyond the largest value
-    /// would flatten the line to the floor: it is left outside, and the drawing says so at the edge.
+    /// that a person sees how far it is to them. Thresholds of which the alert lies more than `reach` times beyond the largest value
+    /// would flatten the line to the floor: then none is inside, and the drawing says so at the edge.
     #[must_use]
     pub fn fit(
         values: impl IntoIterator<Item = f64>,
         thresholds: &Thresholds,
         range_max: Option<f64>,
+        reach: f64,
     ) -> Self {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         for v in values.into_iter().filter(|v| v.is_finite()) {
             low = low.min(v);
             high = high.max(v);
         }
-        let no_values = low > high;
-        if no_values {
+        if low > high {
             (low, high) = (0.0, 0.0);
         }
-        let reach = if no_values {
-            f64::INFINITY
-        } else {
-            (high.abs() * 10.0).max(f64::MIN_POSITIVE)
-        };
-        for t in thresholds.target().into_iter().chain([thresholds.alert()]) {
-            if t.abs() <= reach || high == 0.0 {
+        let alert = thresholds.alert();
+        if high == 0.0 || alert.abs() <= high.abs() * reach {
+            for t in thresholds.target().into_iter().chain([alert]) {
                 low = low.min(t);
                 high = high.max(t);
             }
@@ -94,16 +90,19 @@ mod tests {
     #[test]
     fn thresholds_in_reach_are_shown_and_those_far_beyond_are_not() {
         let t = Thresholds::new(Some(50.0), 100.0, Direction::LowerIsBetter).unwrap();
-        let scale = ValueScale::fit([20.0, 30.0], &t, None);
+        let scale = ValueScale::fit([20.0, 30.0], &t, None, 10.0);
         assert!(scale.contains(100.0) && scale.contains(0.0));
-        let scale = ValueScale::fit([1.0, 4.0], &t, None);
-        assert!(!scale.contains(100.0) && scale.contains(4.0));
+        let scale = ValueScale::fit([1.0, 6.0], &t, None, 10.0);
+        assert!(
+            !scale.contains(100.0) && !scale.contains(50.0) && scale.contains(6.0),
+            "both or none"
+        );
     }
 
     #[test]
     fn a_percentage_does_not_go_beyond_a_hundred() {
         let t = Thresholds::new(Some(90.0), 80.0, Direction::HigherIsBetter).unwrap();
-        let scale = ValueScale::fit([99.0], &t, Some(100.0));
+        let scale = ValueScale::fit([99.0], &t, Some(100.0), 10.0);
         assert!((scale.high() - 100.0).abs() < f64::EPSILON);
     }
 
@@ -111,7 +110,7 @@ mod tests {
         #[test]
         fn every_value_fits(values in proptest::collection::vec(prop_oneof![-1e9f64..1e9, Just(f64::NAN)], 0..50)) {
             let t = Thresholds::new(Some(50.0), 100.0, Direction::LowerIsBetter).unwrap();
-            let scale = ValueScale::fit(values.clone(), &t, None);
+            let scale = ValueScale::fit(values.clone(), &t, None, 10.0);
             prop_assert!(scale.low() < scale.high());
             for v in values.into_iter().filter(|v| v.is_finite()) {
                 prop_assert!(scale.contains(v));

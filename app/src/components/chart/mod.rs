@@ -81,9 +81,12 @@ impl ChartInput<'_> {
             .lines
             .iter()
             .flat_map(|l| l.values.iter().flatten().copied());
-        ValueScale::fit(values, self.thresholds, axis_end(self.unit))
+        ValueScale::fit(values, self.thresholds, axis_end(self.unit), REACH)
     }
 }
+
+/// How many times beyond the largest value an alert threshold may lie to be inside of a chart.
+const REACH: f64 = 40.0;
 
 /// Where an axis ends at most: a share has no more than a hundred percent.
 #[must_use]

@@ -1,6 +1,7 @@
 //! `/account/sessions`: where one is signed in, and how to end it.
 
 use leptos::prelude::*;
+use leptos_router::{hooks::use_query_map, params::ParamsMap};
 
 use crate::{
     components::{failure::Failure, moment::Time, page::Page},
@@ -9,12 +10,39 @@ use crate::{
     view::account::SessionView,
 };
 
+/// What became of the last form: kind and text.
+fn message(query: &ParamsMap) -> Option<(&'static str, &'static str)> {
+    match (query.get("error").as_deref(), query.get("notice").as_deref()) {
+        (Some("no-such-session"), _) => Some(("error", "That session is not open any more.")),
+        (Some("unavailable"), _) => Some((
+            "error",
+            "The session was NOT ended: the console can't reach its database. Try again in a moment.",
+        )),
+        (Some(_), _) => Some((
+            "error",
+            "The session was NOT ended. Try again; the server log says why it failed.",
+        )),
+        (None, Some("revoked")) => Some(("notice", "The session was ended.")),
+        (None, Some("revoked-others")) => Some(("notice", "All other sessions were ended.")),
+        (None, Some(_) | None) => None,
+    }
+}
+
 /// The sessions of the person who asks.
 #[component]
 pub fn SessionsPage() -> impl IntoView {
     let signed = signed();
+    let message = message(&use_query_map().get_untracked());
     view! {
         <Page title="Your sessions" name="sessions">
+            {message
+                .map(|(kind, text)| {
+                    view! {
+                        <p class="message" data-kind=kind role=if kind == "error" { "alert" } else { "status" }>
+                            {text}
+                        </p>
+                    }
+                })}
             {Suspend::new(async move {
                 match load(signed).await {
                     Ok((csrf, sessions)) => view! { <Sessions csrf sessions /> }.into_any(),

@@ -28,19 +28,11 @@ fn message(query: &ParamsMap) -> Option<Message> {
         Some("credentials") => {
             return error("User name and password don't go together. Check both, and try again.".into());
         }
-        Some("rate_limited") => {
-            let seconds: Option<u64> = query.get("retry_after").and_then(|s| s.parse().ok());
-            let wait = match seconds {
-                Some(s) if s > 90 => format!("Wait {} minutes", s.div_ceil(60)),
-                Some(s) => format!("Wait {s} seconds"),
-                None => "Wait a few minutes".to_owned(),
-            };
-            return error(format!("Too many attempts. {wait}, then try again."));
-        }
-        Some("expired") => {
+        Some("busy") => return error("Too many people are signing in at this moment. Try again.".into()),
+        Some("over") => {
             return error("Your session has ended. Sign in again to go on where you were.".into());
         }
-        Some("csrf") => return error("This form was too old, or came from another site. Try again.".into()),
+        Some("stale") => return error("This form was too old, or came from another site. Try again.".into()),
         Some("unavailable") => {
             return error(
                 "The console can't reach its database, so nobody can sign in now. Who is signed in already can go on \
@@ -52,8 +44,7 @@ fn message(query: &ParamsMap) -> Option<Message> {
         None => {}
     }
     match query.get("notice").as_deref() {
-        Some("signed_out") => notice("You are signed out."),
-        Some("revoked") => notice("This session was ended from another one. Sign in again to go on."),
+        Some("signed-out") => notice("You are signed out."),
         Some(_) | None => None,
     }
 }
@@ -185,11 +176,13 @@ mod tests {
     }
 
     #[test]
-    fn waiting_times_are_said_in_words() {
+    fn every_code_of_the_server_has_words() {
         let text = |pairs| message(&query(pairs)).map(|m| m.text).unwrap();
-        assert!(text(&[("error", "rate_limited"), ("retry_after", "30")]).contains("Wait 30 seconds"));
-        assert!(text(&[("error", "rate_limited"), ("retry_after", "600")]).contains("Wait 10 minutes"));
-        assert!(text(&[("error", "rate_limited"), ("retry_after", "<b>")]).contains("Wait a few minutes"));
+        let failed = text(&[("error", "failed")]);
+        for code in ["credentials", "busy", "over", "stale", "unavailable"] {
+            assert_ne!(text(&[("error", code)]), failed, "{code}");
+        }
+        assert_eq!(text(&[("notice", "signed-out")]), "You are signed out.");
         assert!(message(&query(&[])).is_none());
     }
 }

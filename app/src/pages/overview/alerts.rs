@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use quarterdeck_domain::{
-    alert::{AlertState, Severity},
+    alert::Severity,
     health::Band,
 };
 
@@ -66,8 +66,8 @@ pub(super) fn Alerts(state: State) -> impl IntoView {
 
 fn count(alerts: &AlertsView) -> String {
     match alerts {
-        AlertsView::Known { alerts } => match alerts.iter().filter(|a| a.state == AlertState::Firing).count()
-        {
+        // The dead-man's switch always fires: what is only information is not counted.
+        AlertsView::Known { .. } => match alerts.firing().0 {
             0 => String::new(),
             n => format!("{n} firing"),
         },
