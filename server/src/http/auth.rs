@@ -16,6 +16,7 @@ use super::client_address::client_address;
 use super::cookies::Cookies;
 use super::plain_page::{PlainPage, bounce};
 use super::problem::Problem;
+use super::request::AskedBy;
 use crate::services::audit::Origin;
 use crate::services::identity::{Authentication, Identity, actor};
 use crate::telemetry::trace;
@@ -118,10 +119,15 @@ pub async fn authenticate(State(state): State<AuthState>, mut request: Request, 
         }
         (Asker::Anonymous | Asker::Unknowable, None) => None,
     };
+    // The log names who asked.
+    let asked_by = asker.subject().cloned().map(AskedBy);
     request.extensions_mut().insert(asker);
     request.extensions_mut().insert(FormBinding(binding));
     request.extensions_mut().insert(origin);
     let mut response = next.run(request).await;
+    if let Some(asked_by) = asked_by {
+        response.extensions_mut().insert(asked_by);
+    }
     // First what was renewed, then what the handler set: a browser takes the last.
     let handlers: Vec<_> = response
         .headers()
