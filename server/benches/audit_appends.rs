@@ -3,7 +3,11 @@
 //! `cargo bench -p quarterdeck --bench audit_appends`. The baseline of the same run is a plain insert of the same text,
 //! one a transaction, into a table without any chain.
 
-#![allow(clippy::print_stdout, clippy::expect_used, reason = "figures for a person; what fails ends it")]
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "figures for a person; what fails ends it"
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -248,7 +248,9 @@ mod tests {
             // The names stand between quotes of two kinds, and words: "one of `a`, `b`" or "`a` or `b`".
             let list = expected.split(" for key").next().unwrap_or_default();
             let words = list.split(|c: char| !c.is_ascii_lowercase() && c != '_');
-            let known: Vec<&str> = words.filter(|w| !matches!(*w, "" | "one" | "of" | "or")).collect();
+            let known: Vec<&str> = words
+                .filter(|w| !matches!(*w, "" | "one" | "of" | "or"))
+                .collect();
             assert!(!known.is_empty(), "{message}");
             for field in known {
                 assert!(

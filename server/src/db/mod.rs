@@ -21,7 +21,9 @@ pub use pool::{owner_connection, runtime_pool};
 pub enum DbError {
     /// It can't be reached, or has no connection to spare. What was asked was not done, except for a commit whose
     /// answer was lost: then it may have been.
-    #[error("the console's database can't be reached; check that PostgreSQL runs and that database.url is right")]
+    #[error(
+        "the console's database can't be reached; check that PostgreSQL runs and that database.url is right"
+    )]
     Unavailable(#[source] sqlx::Error),
     /// It answered and refused.
     #[error("the console's database refused the request")]
@@ -73,7 +75,11 @@ impl From<sqlx::Error> for DbError {
             // A foreign enum that grows: whatever else it says, the database answered.
             _ => false,
         };
-        if away { Self::Unavailable(error) } else { Self::Refused(error) }
+        if away {
+            Self::Unavailable(error)
+        } else {
+            Self::Refused(error)
+        }
     }
 }
 

@@ -35,7 +35,12 @@ pub async fn run_at(config: &Config, clock: &dyn Clock) -> DoctorReport {
             Some(profile)
         }
         Err(error) => {
-            findings.push(Finding::fail("Profile", "can be used", error.to_string(), "Mend the file."));
+            findings.push(Finding::fail(
+                "Profile",
+                "can be used",
+                error.to_string(),
+                "Mend the file.",
+            ));
             None
         }
     };

@@ -103,10 +103,9 @@ impl Console for ConsoleService {
                 None => None,
             };
             let grafana_url = match (&self.grafana_url, spec.grafana) {
-                // Grafana finds an imported dashboard by what its search says; the id of the catalogue is kept as a tag by the
-                // provisioning in deploy/grafana.
+                // The uid that deploy/grafana/prepare-dashboard.mjs gives.
                 (Some(base), Some(id)) => base
-                    .join(&format!("dashboards?tag=grafana-com-{id}"))
+                    .join(&format!("d/{}-{id}", self.profile.id()))
                     .ok()
                     .map(Url::into),
                 (None, Some(id)) => Some(format!("https://grafana.com/grafana/dashboards/{id}")),

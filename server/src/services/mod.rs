@@ -1,6 +1,6 @@
 //! Use cases: begin, load, decide (in the domain), write, audit, commit.
 
 pub mod audit;
+pub mod console;
 pub mod health;
 pub mod identity;
-pub mod console;

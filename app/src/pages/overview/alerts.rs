@@ -1,10 +1,7 @@
 //! What fires, and whether that is known.
 
 use leptos::prelude::*;
-use quarterdeck_domain::{
-    alert::Severity,
-    health::Band,
-};
+use quarterdeck_domain::{alert::Severity, health::Band};
 
 use super::state::State;
 use crate::{
