@@ -5,8 +5,8 @@ import { test, expect, accountMenu } from "./support/console.mjs";
 const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 const sizes = { desk: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
 
-/** Page, address, whether one is signed in, and what shows that its scripts run. */
 const live = (page) => page.getByText("Live", { exact: true });
+/** Page, address, whether one is signed in, and what shows that its scripts run. */
 const pages = [
   ["sign-in", "/sign-in", false],
   ["sign-in refused", "/sign-in?error=credentials", false],
@@ -36,46 +36,44 @@ const sideways = (page) =>
 /** Colours settle first: a colour in mid-flight has a contrast of its own. */
 const settled = (page) => page.evaluate(() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)));
 
+/** In both themes and both sizes. */
 async function check(page, what) {
-  for (const [size, viewport] of Object.entries(sizes)) {
-    await page.setViewportSize(viewport);
-    await settled(page);
-    expect(await violations(page), `${what}, ${size}`).toEqual([]);
-    expect(await sideways(page), `${what}, ${size}: sticks out`).toEqual([]);
+  for (const colorScheme of ["dark", "light"]) {
+    await page.emulateMedia({ colorScheme });
+    for (const [size, viewport] of Object.entries(sizes)) {
+      await page.setViewportSize(viewport);
+      await settled(page);
+      expect(await violations(page), `${what}, ${colorScheme}, ${size}`).toEqual([]);
+      expect(await sideways(page), `${what}, ${colorScheme}, ${size}: sticks out`).toEqual([]);
+    }
   }
 }
 
-for (const theme of ["dark", "light"]) {
-  test.describe(theme, () => {
-    test.use({ colorScheme: theme });
-
-    for (const [name, path, signedIn, ready] of pages) {
-      test(`${name} has no violation`, async ({ page, signIn }) => {
-        if (signedIn) await signIn("viewer");
-        await page.goto(path);
-        if (ready) await expect(ready(page)).toBeVisible();
-        await check(page, name);
-      });
-    }
-
-    test("what opens has no violation: account menu, palette, keys", async ({ page, signIn }) => {
-      await signIn("viewer");
-      await page.goto("/");
-      await expect(live(page)).toBeVisible();
-      await accountMenu(page).click();
-      await check(page, "account menu");
-      await page.keyboard.press("Control+k");
-      await expect(page.getByRole("combobox")).toBeFocused();
-      await check(page, "palette");
-      await page.keyboard.press("Escape");
-      await page.keyboard.press("?");
-      await expect(page.getByRole("dialog", { name: "Keys" })).toBeVisible();
-      await check(page, "keys");
-    });
+for (const [name, path, signedIn, ready] of pages) {
+  test(`${name} has no violation`, async ({ page, signIn }) => {
+    if (signedIn) await signIn("viewer");
+    await page.goto(path);
+    if (ready) await expect(ready(page)).toBeVisible();
+    await check(page, name);
   });
 }
 
-test("a fault has no violation either, in both themes, and fits a phone", async ({ page, signIn, fault }) => {
+test("what opens has no violation: account menu, palette, keys", async ({ page, signIn }) => {
+  await signIn("viewer");
+  await page.goto("/");
+  await expect(live(page)).toBeVisible();
+  await accountMenu(page).click();
+  await check(page, "account menu");
+  await page.keyboard.press("Control+k");
+  await expect(page.getByRole("combobox")).toBeFocused();
+  await check(page, "palette");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("?");
+  await expect(page.getByRole("dialog", { name: "Keys" })).toBeVisible();
+  await check(page, "keys");
+});
+
+test("a fault has no violation either, and fits a phone", async ({ page, signIn, fault }) => {
   test.setTimeout(180_000);
   await signIn("viewer");
   await fault("pool");
@@ -83,10 +81,7 @@ test("a fault has no violation either, in both themes, and fits a phone", async 
     await page.goto(path);
     await expect(page.locator(".band-word", { hasText: "Alert" }).first()).toBeVisible({ timeout: 60_000 });
     await expect(live(page)).toBeVisible();
-    for (const colorScheme of ["dark", "light"]) {
-      await page.emulateMedia({ colorScheme });
-      await check(page, `${path} during a fault, ${colorScheme}`);
-    }
+    await check(page, `${path} during a fault`);
   }
 });
 
