@@ -1,5 +1,11 @@
 //! Live health as a whole console shows it, on real PostgreSQL, Redis and Prometheus.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
 #[expect(dead_code, reason = "each test binary uses its part of the shared support")]
 #[path = "support/database.rs"]
 mod database;

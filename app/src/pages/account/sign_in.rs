@@ -177,12 +177,14 @@ mod tests {
 
     #[test]
     fn every_code_of_the_server_has_words() {
-        let text = |pairs| message(&query(pairs)).map(|m| m.text).unwrap();
-        let failed = text(&[("error", "failed")]);
+        let text = |kind: &'static str, code: &'static str| {
+            message(&query(&[(kind, code)])).map(|m| m.text).unwrap()
+        };
+        let failed = text("error", "failed");
         for code in ["credentials", "busy", "over", "stale", "unavailable"] {
-            assert_ne!(text(&[("error", code)]), failed, "{code}");
+            assert_ne!(text("error", code), failed, "{code}");
         }
-        assert_eq!(text(&[("notice", "signed-out")]), "You are signed out.");
+        assert_eq!(text("notice", "signed-out"), "You are signed out.");
         assert!(message(&query(&[])).is_none());
     }
 }
