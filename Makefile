@@ -17,6 +17,7 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 # turn on Leptos' features for both sides at once.
 HOST := --workspace --exclude quarterdeck-frontend
 WASM := --package quarterdeck-frontend --target wasm32-unknown-unknown
+# Always these three together: another set would resolve to other features, and compile the dependencies once more.
 DEMO := --package quarterdeck --package quarterdeck-estate --package quarterdeck-demo
 
 ##@ Start
@@ -75,7 +76,7 @@ front: ## WebAssembly, loader and style sheet into frontend/dist
 
 .PHONY: build
 build: front ## The one binary with the front end in it
-	cargo build --release --package quarterdeck
+	cargo build --release $(DEMO)
 	@ls -lh "$$CARGO_TARGET_DIR/release/quarterdeck"
 
 .PHONY: screenshots
