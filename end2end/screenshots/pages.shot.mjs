@@ -12,6 +12,8 @@ const points = 12;
 
 const shoot = async (page, project, name, fullPage = false) => {
   await expect(page.getByText("Live", { exact: true })).toBeVisible();
+  // Nothing is under the pointer.
+  await page.mouse.move(0, 0);
   await page.evaluate(() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)));
   await page.screenshot({ path: join(images, `${name}-${project.name}.png`), animations: "disabled", fullPage });
 };
@@ -39,10 +41,13 @@ test("overview, on a desk and on a phone", async ({ page }, { project }) => {
   await shoot(page, project, "overview-phone");
 });
 
-test("a metric with a line a pod", async ({ page }, { project }) => {
-  await page.goto("/health/cpu_per_pod?range=15m");
+test("a metric with its thresholds, and one with a line a pod", async ({ page }, { project }) => {
+  await page.goto("/health/redis_hit_rate?range=15m");
   await expect(page.getByRole("slider")).toBeVisible();
   await shoot(page, project, "metric");
+  await page.goto("/health/cpu_per_pod?range=15m");
+  await expect(page.getByRole("slider")).toBeVisible();
+  await shoot(page, project, "metric-pods");
   await page.setViewportSize(phone);
   await shoot(page, project, "metric-phone");
 });
