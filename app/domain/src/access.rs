@@ -9,6 +9,7 @@ use uuid::Uuid;
 /// What an account may do, as a name. Each role is a row of the table in [`decide`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Role {
     /// Sees the state of everything.
     Viewer,

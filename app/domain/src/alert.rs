@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How urgent an alert rule says it is. Rules without a severity label count as warnings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Severity {
     /// To be known, not to be acted on; the dead-man's switch is one.
     Info,
@@ -39,6 +40,7 @@ impl Severity {
 /// Where an alert is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum AlertState {
     /// Its expression holds, but not yet for as long as its rule asks.
     Pending,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The person who is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct MeView {
     /// Name used to sign in.
     pub username: String,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The alerts, and whether they may be believed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub enum AlertsView {
     /// As of the last poll. Firing first, then by severity and name.
     Known {
@@ -41,6 +42,7 @@ impl AlertsView {
 
 /// One alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct AlertView {
     /// Name of its rule.
     pub name: String,
@@ -62,6 +64,7 @@ pub struct AlertView {
 
 /// Something that the console asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct SourceView {
     /// What it is: `Prometheus`, `Alertmanager`, `Console database`, `Redis`, ….
     pub name: String,
@@ -76,6 +79,7 @@ pub struct SourceView {
 /// How a source is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub enum SourceState {
     /// Answers.
     Up,
@@ -102,6 +106,7 @@ impl SourceState {
 
 /// A node of the watched PostgreSQL cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct DatabaseNodeView {
     /// Its name in the configuration.
     pub name: String,
@@ -112,6 +117,7 @@ pub struct DatabaseNodeView {
 /// What a node says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "role", rename_all = "snake_case")]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub enum DatabaseRole {
     /// Takes writes.
     Primary {

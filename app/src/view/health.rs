@@ -9,6 +9,7 @@ use super::estate::{AlertsView, DatabaseNodeView, SourceView};
 
 /// The state of everything at one instant: what the overview shows and the event stream keeps up to date.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct OverviewView {
     /// Name of the system that is watched.
     pub title: String,
@@ -69,6 +70,7 @@ impl OverviewView {
 
 /// A group of tiles.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct GroupView {
     /// Stable name.
     pub id: String,
@@ -80,6 +82,7 @@ pub struct GroupView {
 
 /// One metric on the overview.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct TileView {
     /// Stable name; the page is `/health/<id>`.
     pub id: String,
@@ -153,6 +156,7 @@ impl TileView {
 
 /// What changed in one poll. Field names are short because this is sent every few seconds to every viewer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct DeltaView {
     /// Id of this event (also the `id:` of the stream's frame, and not repeated in its data).
     #[serde(skip)]
@@ -179,6 +183,7 @@ pub struct DeltaView {
 
 /// What changed in one tile: the whole of what can change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct TileDelta {
     /// The debounced band.
     #[serde(rename = "b")]
@@ -202,6 +207,7 @@ pub struct TileDelta {
 
 /// A metric's own page, apart from its chart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct MetricView {
     /// Its tile, as on the overview.
     pub tile: TileView,
@@ -237,6 +243,7 @@ pub struct MetricView {
 
 /// An alert rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct RuleView {
     /// Its name.
     pub name: String,
@@ -246,6 +253,7 @@ pub struct RuleView {
 
 /// What Prometheus says about a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct LoadedRuleView {
     /// PromQL.
     pub expression: String,
@@ -257,6 +265,7 @@ pub struct LoadedRuleView {
 
 /// The lines of a chart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct RangeView {
     /// Start of the range, Unix seconds.
     pub from_s: i64,
@@ -272,6 +281,7 @@ pub struct RangeView {
 
 /// One line of a chart, on the grid `from_s, from_s + step_s, …, to_s`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct LineView {
     /// The member's name; `None` for a metric that is one number.
     pub name: Option<String>,
@@ -281,6 +291,7 @@ pub struct LineView {
 
 /// A stored change of band.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct TransitionView {
     /// The band before.
     pub from: Band,

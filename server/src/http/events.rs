@@ -58,7 +58,11 @@ pub async fn stream(
         .and_then(|v| v.to_str().ok())
         .map(str::to_owned)
         .or(since);
-    let subscription = app.hub.subscribe(last.as_deref());
+    let mut subscription = app.hub.subscribe(last.as_deref());
+    if subscription.backlog.is_empty() {
+        // At once, so that the browser knows that it is live before anything changes.
+        subscription.backlog.push(app.hub.tick_frame());
+    }
     app.metrics.viewers.inc();
     let viewer = Viewer {
         backlog: subscription.backlog.into(),

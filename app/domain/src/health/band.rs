@@ -7,6 +7,7 @@ use super::{Direction, Thresholds};
 /// Where a metric stands. `Unknown` is a state of its own: it is never counted as healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Band {
     /// Meets its target (or, where there is no target, does not reach its alert threshold).
     Ok,

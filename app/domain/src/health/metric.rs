@@ -52,6 +52,7 @@ impl From<MetricId> for String {
 /// What kind of series the metric is made from, as the handbook's table names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum MetricKind {
     /// A quantile of a histogram.
     Histogram,
@@ -76,6 +77,7 @@ impl MetricKind {
 /// The unit of a metric's values, its target and its alert threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Unit {
     /// Thousandths of a second.
     Milliseconds,
@@ -176,6 +178,7 @@ fn group_thousands(digits: &str) -> String {
 /// Which way is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Direction {
     /// Target `< x`, alert `> y`, `x <= y`.
     LowerIsBetter,
@@ -185,6 +188,7 @@ pub enum Direction {
 
 /// Target and alert threshold in the metric's unit. The target is never on the far side of the alert.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Thresholds {
     target: Option<f64>,
     alert: f64,

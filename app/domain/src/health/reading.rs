@@ -30,6 +30,7 @@ pub enum Reading {
 /// Why a metric is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum UnknownReason {
     /// The console has just started.
     NotYetRead,

@@ -8,7 +8,11 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use quarterdeck_app::{error::ConsoleError, ports::Console, view::health::RangeView};
+use quarterdeck_app::{
+    error::ConsoleError,
+    ports::Console,
+    view::health::{MetricView, OverviewView, RangeView, TransitionView},
+};
 use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use utoipa::IntoParams;
@@ -25,14 +29,14 @@ fn answer<T: serde::Serialize>(result: Result<T, ConsoleError>) -> Response {
 
 /// The state of everything: metrics by group, alerts, sources, database nodes.
 #[utoipa::path(get, path = "/api/v1/health", tag = "health",
-    responses((status = 200, body = serde_json::Value, description = "What the overview shows"), (status = 401, body = Problem), (status = 403, body = Problem)))]
+    responses((status = 200, body = OverviewView, description = "What the overview shows"), (status = 401, body = Problem), (status = 403, body = Problem)))]
 pub async fn overview(State(app): State<AppState>, SignedIn(subject): SignedIn) -> Response {
     answer(app.console.overview(&subject))
 }
 
 /// One metric: its present state, thresholds, query, rule and runbook.
 #[utoipa::path(get, path = "/api/v1/health/{id}", tag = "health", params(("id" = String, Path, description = "Name of the metric")),
-    responses((status = 200, body = serde_json::Value, description = "What the metric's page shows"), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
+    responses((status = 200, body = MetricView, description = "What the metric's page shows"), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub async fn metric(
     State(app): State<AppState>,
     SignedIn(subject): SignedIn,
@@ -53,7 +57,7 @@ async fn load(
 
 /// The lines of a metric over a range, on a grid of round steps.
 #[utoipa::path(get, path = "/api/v1/health/{id}/range", tag = "health", params(("id" = String, Path, description = "Name of the metric"), RangeQuery),
-    responses((status = 200, body = serde_json::Value, description = "`from_s`, `to_s`, `step_s`, `lines` with a value or null a step"), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem)))]
+    responses((status = 200, body = RangeView, description = "`from_s`, `to_s`, `step_s`, `lines` with a value or null a step"), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem)))]
 pub async fn range(
     State(app): State<AppState>,
     SignedIn(subject): SignedIn,
@@ -94,7 +98,7 @@ pub struct Limit {
 
 /// The last changes of band, the newest first.
 #[utoipa::path(get, path = "/api/v1/health/{id}/transitions", tag = "health", params(("id" = String, Path, description = "Name of the metric"), Limit),
-    responses((status = 200, body = serde_json::Value, description = "A list of changes"), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem)))]
+    responses((status = 200, body = Vec<TransitionView>, description = "A list of changes"), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem)))]
 pub async fn transitions(
     State(app): State<AppState>,
     SignedIn(subject): SignedIn,

@@ -30,7 +30,7 @@ pub fn failure(error: ConsoleError) -> Response {
 
 /// Who is signed in.
 #[utoipa::path(get, path = "/api/v1/me", tag = "account",
-    responses((status = 200, body = serde_json::Value, description = "`username`, `display_name`, `role`"), (status = 401, body = Problem)))]
+    responses((status = 200, body = MeView), (status = 401, body = Problem)))]
 pub async fn me(SignedIn(subject): SignedIn) -> Response {
     Json(MeView {
         username: subject.username,

@@ -1,6 +1,7 @@
 //! `GET /api/v1/openapi.json`: what the API can do, for programs and their authors. Needs no session: it holds no secret.
 
 use axum::{Json, response::IntoResponse};
+use quarterdeck_app::view::health::DeltaView;
 use utoipa::OpenApi;
 
 /// The document.
@@ -16,7 +17,7 @@ use utoipa::OpenApi;
         super::me,
         crate::http::events::stream,
     ),
-    components(schemas(crate::http::problem::Problem)),
+    components(schemas(crate::http::problem::Problem, DeltaView)),
     tags((name = "health", description = "Metrics, alerts, sources"), (name = "account", description = "Who is signed in"))
 )]
 pub struct Document;
@@ -24,4 +25,27 @@ pub struct Document;
 /// Gives the document.
 pub async fn document() -> impl IntoResponse {
     Json(Document::openapi())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reference_leads_to_a_schema() {
+        let document = serde_json::to_value(Document::openapi()).unwrap();
+        let text = document.to_string();
+        let references = text.split("\"$ref\":\"#/components/schemas/").skip(1);
+        let names: Vec<&str> = references.filter_map(|rest| rest.split('"').next()).collect();
+        assert!(
+            names.contains(&"OverviewView") && names.contains(&"Problem"),
+            "{names:?}"
+        );
+        for name in names {
+            assert!(
+                document["components"]["schemas"].get(name).is_some(),
+                "{name} is not described"
+            );
+        }
+    }
 }
