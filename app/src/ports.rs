@@ -11,6 +11,7 @@ use crate::{
     view::{
         account::SessionView,
         health::{MetricView, OverviewView, RangeView, TransitionView},
+        runbook::RunbookView,
     },
 };
 
@@ -49,6 +50,12 @@ pub trait Console: Send + Sync {
 
     /// The subject's own sessions, the newest first.
     fn sessions<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Vec<SessionView>, ConsoleError>>;
+
+    /// A runbook that the console carries with it.
+    ///
+    /// # Errors
+    /// [`ConsoleError::NotFound`] when it carries none of that name.
+    fn runbook(&self, subject: &Subject, name: &str) -> Result<RunbookView, ConsoleError>;
 
     /// `(id, title)` of all metrics in order, for navigation and the command palette.
     fn metric_index(&self) -> Vec<(String, String)>;

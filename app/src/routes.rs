@@ -13,6 +13,7 @@ use crate::pages::{
     health::metric::MetricPage,
     not_found::NotFoundPage,
     overview::OverviewPage,
+    runbook::RunbookPage,
 };
 
 /// All pages. Every one is sent when it is complete: nothing waits for a script.
@@ -24,6 +25,7 @@ pub fn App() -> impl IntoView {
             <FlatRoutes fallback=NotFoundPage>
                 <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
                 <Route path=path!("/health/:id") view=MetricPage ssr=SsrMode::Async />
+                <Route path=path!("/runbooks/:name") view=RunbookPage ssr=SsrMode::Async />
                 <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
                 <Route path=path!("/account/sessions") view=SessionsPage ssr=SsrMode::Async />
             </FlatRoutes>

@@ -148,6 +148,7 @@ impl Console {
             entropy: Arc::clone(&entropy),
             config: config.poller,
             push: config.push,
+            runbook_url: config.server.runbook_url.clone(),
         });
         workers.spawn(poller.run(PollerInputs {
             leadership,

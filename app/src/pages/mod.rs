@@ -4,6 +4,7 @@ pub mod account;
 pub mod health;
 pub mod not_found;
 pub mod overview;
+pub mod runbook;
 
 use leptos::prelude::use_context;
 use quarterdeck_domain::access::Subject;

@@ -4,3 +4,4 @@
 pub mod account;
 pub mod estate;
 pub mod health;
+pub mod runbook;

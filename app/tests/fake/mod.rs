@@ -20,6 +20,7 @@ use quarterdeck_app::{
             GroupView, LineView, LoadedRuleView, MetricView, OverviewView, RangeView, RuleView, TileView,
             TransitionView,
         },
+        runbook::RunbookView,
     },
 };
 use quarterdeck_domain::{
@@ -743,6 +744,17 @@ impl Console for FakeConsole {
                 ),
                 session("c3", false, "<script>alert(1)</script>", "192.0.2.7", 9_000),
             ])
+        })
+    }
+
+    fn runbook(&self, _: &Subject, name: &str) -> Result<RunbookView, ConsoleError> {
+        if name != "pods" {
+            return Err(ConsoleError::NotFound("There is no such runbook.".into()));
+        }
+        let html = "<h2>Check</h2><p>Look.</p>".to_owned();
+        Ok(RunbookView {
+            title: "Pods".into(),
+            html,
         })
     }
 

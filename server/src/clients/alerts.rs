@@ -41,7 +41,8 @@ pub fn merge(
     let held = alertmanager.unwrap_or_default();
     let mut alerts: Vec<AlertView> = alerts.iter().map(|alert| view(alert, held, profile)).collect();
     alerts.sort_by(|a, b| {
-        let key = |v: &AlertView| (v.state.rank(), Reverse(v.severity));
+        // Information, the dead-man's switch first of all, is always there: it comes last.
+        let key = |v: &AlertView| (v.severity == Severity::Info, v.state.rank(), Reverse(v.severity));
         key(a)
             .cmp(&key(b))
             .then_with(|| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)))
@@ -246,7 +247,7 @@ mod tests {
             .iter()
             .map(|a| format!("{} {}", a.name, a.labels))
             .collect();
-        assert_eq!(order, ["C pod=1", "C pod=2", "B ", "Watchdog ", "Z "]);
+        assert_eq!(order, ["C pod=1", "C pod=2", "B ", "Z ", "Watchdog "]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use quarterdeck_app::{
     view::{
         account::SessionView,
         health::{MetricView, OverviewView, RangeView, RuleView, TransitionView},
+        runbook::RunbookView,
     },
 };
 use quarterdeck_domain::{
@@ -20,6 +21,7 @@ use url::Url;
 use super::{
     health::{charts::Charts, engine::unix_ms, hub::Hub},
     identity::Identity,
+    runbooks,
 };
 use crate::clock::Clock;
 
@@ -63,15 +65,6 @@ impl ConsoleService {
                 self.profile.id()
             ))
         })
-    }
-
-    fn runbook(&self, runbook: &str) -> String {
-        match &self.runbook_url {
-            Some(base) if !runbook.contains("://") => {
-                base.join(runbook).map_or_else(|_| runbook.to_owned(), Url::into)
-            }
-            Some(_) | None => runbook.to_owned(),
-        }
     }
 }
 
@@ -123,7 +116,10 @@ impl Console for ConsoleService {
                 raise_after_s: spec.debounce.raise_after.as_secs(),
                 clear_after_s: spec.debounce.clear_after.as_secs(),
                 rule,
-                runbook: spec.runbook.as_deref().map(|r| self.runbook(r)),
+                runbook: spec
+                    .runbook
+                    .as_deref()
+                    .map(|named| runbooks::link(named, self.runbook_url.as_ref())),
                 grafana_url,
                 event_id: present.event_id.clone(),
                 poll_interval_ms: present.poll_interval_ms,
@@ -178,6 +174,15 @@ impl Console for ConsoleService {
                     last_seen_at_ms: unix_ms(session.last_seen_at),
                 })
                 .collect())
+        })
+    }
+
+    fn runbook(&self, subject: &Subject, name: &str) -> Result<RunbookView, ConsoleError> {
+        allow(subject, Permission::ViewHealth)?;
+        runbooks::read(name).ok_or_else(|| {
+            ConsoleError::NotFound(format!(
+                "The console carries no runbook {name:?}. The page of each metric links to its own."
+            ))
         })
     }
 

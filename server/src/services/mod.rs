@@ -4,3 +4,4 @@ pub mod audit;
 pub mod console;
 pub mod health;
 pub mod identity;
+pub mod runbooks;

@@ -69,6 +69,8 @@ pub struct PollerParts {
     pub config: PollerConfig,
     /// What is worth sending.
     pub push: PushConfig,
+    /// Where runbooks named by a relative path are.
+    pub runbook_url: Option<url::Url>,
 }
 
 /// What comes to the poller from outside.

@@ -9,7 +9,10 @@ use super::PollerParts;
 use crate::{
     clients::{MetricsReader, PollResult, alerts, database_nodes},
     config::poller::PollerConfig,
-    services::health::engine::{Poll, unix_ms},
+    services::{
+        health::engine::{Poll, unix_ms},
+        runbooks,
+    },
 };
 
 /// What is remembered from poll to poll.
@@ -114,6 +117,11 @@ impl Sources {
         if let Some(firing) = &firing {
             let quiet = alertmanager.as_ref().and_then(|answer| answer.as_deref().ok());
             self.alerts = alerts::merge(firing, quiet, &parts.profile, &self.alerts, at);
+            if let AlertsView::Known { alerts } = &mut self.alerts {
+                for runbook in alerts.iter_mut().filter_map(|alert| alert.runbook.as_mut()) {
+                    *runbook = runbooks::link(runbook, parts.runbook_url.as_ref());
+                }
+            }
         }
         match &alertmanager {
             Some(answer) => {
