@@ -1,6 +1,6 @@
 // Audit appends a second: runs the Rust benchmark, or reads what it printed.
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { promisify } from "node:util";
 import { row } from "./support/markdown.mjs";
 
@@ -20,6 +20,8 @@ export async function measure({ root, auditOutput }) {
         writers, count(plain), count(single), singleRatio.toFixed(2), count(batched), batchedRatio.toFixed(2),
       ]),
     ],
+    // What ran beside a benchmark that somebody else has run, nobody here has seen.
+    ...(auditOutput && { surroundings: { at: statSync(auditOutput).mtime.toISOString().slice(0, 16) + "Z" } }),
     notes: [`Every row written was then verified: ${count(verified[1])} rows at ${count(verified[2])} rows/s.`],
   };
 }

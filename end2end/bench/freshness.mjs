@@ -25,7 +25,7 @@ const STEP = 40;
 
 export async function measure({ programs, dir, estate, quick }) {
   // Moves on with each restart of the fast console, whose polls would otherwise keep one distance to the scrapes.
-  const [rounds, changes] = quick ? [1, 3] : [4, 10];
+  const [rounds, changes] = quick ? [1, 3] : [4, 8];
   const work = join(dir, "freshness");
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });

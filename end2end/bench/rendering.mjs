@@ -1,12 +1,13 @@
 // How many overviews a second, and how long one takes at half of that, against the plainest answer of the same server.
 import { row } from "./support/markdown.mjs";
 import { flatOut, steady } from "./support/load.mjs";
+import { cpuSeconds } from "./support/process.mjs";
 import { signIn } from "./support/session.mjs";
 import { quantile } from "./support/statistics.mjs";
 
 const CONNECTIONS = [4, 16, 64];
 
-export async function measure({ url, accounts, quick }) {
+export async function measure({ url, pid, accounts, quick }) {
   const seconds = quick ? 2 : 10;
   // As Chromium asks for a page.
   const headers = async () => ({
@@ -20,7 +21,11 @@ export async function measure({ url, accounts, quick }) {
 
   const flat = [];
   for (const connections of CONNECTIONS) {
-    const overview = await flatOut(page, { headers: await headers(), connections, seconds });
+    const signedIn = await headers();
+    const before = cpuSeconds(pid);
+    const overview = await flatOut(page, { headers: signedIn, connections, seconds });
+    // Little disturbed by what else runs on the machine.
+    overview.cpu_ms = ((cpuSeconds(pid) - before) * 1_000) / overview.requests;
     if (overview.bytes / overview.requests < size / 2) {
       throw new Error(`answers of ${overview.bytes / overview.requests} bytes are no overviews of ${size}`);
     }
@@ -39,12 +44,13 @@ export async function measure({ url, accounts, quick }) {
       row("p99 of the overview at half of that (open loop)", { aim: 20, value: quantile(pages, 0.99), show: ms }),
     ],
     details: [
-      ["connections", "overviews/s", "p50", "p99", "`/-/healthy`/s", "p50", "p99", "ratio"],
+      ["connections", "overviews/s", "p50", "p99", "CPU each", "`/-/healthy`/s", "p50", "p99", "ratio"],
       ...flat.map(({ connections, overview, baseline }) => [
         connections,
         count(overview.per_second),
         ms(overview.p50_ms),
         ms(overview.p99_ms),
+        `${overview.cpu_ms.toFixed(2)} ms`,
         count(baseline.per_second),
         ms(baseline.p50_ms),
         ms(baseline.p99_ms),
@@ -55,6 +61,7 @@ export async function measure({ url, accounts, quick }) {
         "",
         ms(quantile(pages, 0.5)),
         ms(quantile(pages, 0.99)),
+        "",
         "",
         ms(quantile(probes, 0.5)),
         ms(quantile(probes, 0.99)),

@@ -47,9 +47,9 @@ export async function measure({ url, pid, accounts, estate, quick }) {
   return {
     rows: [
       row("Resident memory, idle (RSS, after sign-ins)", { aim: 35e6, best: "35 MB (Alertmanager)", value: none.rss, show: mb }),
-      row("Memory per idle viewer (PSS, 1,000 viewers)", {
+      row("Memory per idle viewer (RSS, 1,000 viewers)", {
         aim: 20e3,
-        value: extra(many, "pss"),
+        value: extra(many, "rss"),
         show: (bytes) => `${(bytes / 1e3).toFixed(1)} kB`,
       }),
       row("CPU per viewer and minute (1,000 viewers)", {

@@ -22,7 +22,8 @@ export function page(results, machine) {
   const summary = table([["figure", "aim", "best existing console", "measured", "verdict"], ...parts.flatMap((part) => part.rows)]);
   const sections = parts.map((part) => {
     const { at, load1, busy } = part.surroundings;
-    const beside = `Measured ${at}; load average before it ${load1.toFixed(1)}, cores ${(busy * 100).toFixed(0)} % busy (the estate included).`;
+    const load = `load average before it ${load1?.toFixed(1)}, cores ${(busy * 100).toFixed(0)} % busy (the estate included)`;
+    const beside = `Measured ${at}; ${load1 === undefined ? "the load was not recorded" : load}.`;
     const body = [table(part.details), part.more && table(part.more), part.notes.join(" "), beside];
     return [`### ${part.title}`, ...body.filter(Boolean)].join("\n\n");
   });
