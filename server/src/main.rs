@@ -10,6 +10,11 @@ use quarterdeck::{
 };
 use tokio::net::TcpListener;
 
+/// glibc's allocator keeps Argon2's buffers once a thread: 123 MB after five sign-ins, where this one has 25
+/// (docs/BENCHMARKS.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The Quarterdeck operations console.
 #[derive(Debug, Parser)]
 #[command(name = "quarterdeck", version, about)]
