@@ -24,3 +24,5 @@ mod replicas;
 mod sources;
 #[path = "health/stream.rs"]
 mod stream;
+#[path = "health/watched.rs"]
+mod watched;

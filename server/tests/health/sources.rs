@@ -13,6 +13,7 @@ use crate::{
     deck::{Browser, Deck, Sources, account, eventually},
     exporter::Exporter,
     proxy::Proxy,
+    watched::Watched,
 };
 
 const WELL: &str = "latency_ms 20\ncpu_percent{pod=\"a\"} 10\ncpu_percent{pod=\"b\"} 30\n";
@@ -37,22 +38,14 @@ async fn behind_a_proxy(database: &TestDatabase) -> (Proxy, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn values_move_through_the_bands_and_the_history_is_kept() {
-    let database = TestDatabase::migrated().await;
-    account(&database, "vera", Role::Viewer).await;
-    let exporter = Exporter::start(WELL).await;
-    let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
+    let Watched {
+        database,
+        exporter,
+        prometheus,
+        deck,
+        browser,
+    } = Watched::start(WELL).await;
     let url = database.config().url;
-    let deck = Deck::start(Sources {
-        database_url: url.clone(),
-        prometheus: &prometheus.url(),
-        redis: None,
-    })
-    .await;
-    let browser = deck.signed_in("vera").await;
-    eventually("a healthy reading", async || {
-        browser.tile("latency").await.band == Band::Ok
-    })
-    .await;
     let cpu = browser.tile("cpu").await;
     assert_eq!((cpu.value, cpu.member.as_deref()), (Some(30.0), Some("b")));
 
@@ -106,22 +99,13 @@ async fn values_move_through_the_bands_and_the_history_is_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_prometheus_everything_becomes_unknown_and_comes_back() {
-    let database = TestDatabase::migrated().await;
-    account(&database, "vera", Role::Viewer).await;
-    let exporter = Exporter::start(WELL).await;
-    let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
-    let url = database.config().url;
-    let deck = Deck::start(Sources {
-        database_url: url,
-        prometheus: &prometheus.url(),
-        redis: None,
-    })
-    .await;
-    let browser = deck.signed_in("vera").await;
-    eventually("a healthy reading", async || {
-        browser.tile("latency").await.band == Band::Ok
-    })
-    .await;
+    let Watched {
+        database: _database,
+        exporter: _exporter,
+        prometheus,
+        deck,
+        browser,
+    } = Watched::start(WELL).await;
 
     prometheus.kill();
     eventually("unknown", async || {
@@ -154,22 +138,13 @@ async fn without_prometheus_everything_becomes_unknown_and_comes_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_series_that_ends_and_one_that_is_not_a_number_are_unknown() {
-    let database = TestDatabase::migrated().await;
-    account(&database, "vera", Role::Viewer).await;
-    let exporter = Exporter::start(WELL).await;
-    let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
-    let url = database.config().url;
-    let deck = Deck::start(Sources {
-        database_url: url,
-        prometheus: &prometheus.url(),
-        redis: None,
-    })
-    .await;
-    let browser = deck.signed_in("vera").await;
-    eventually("a healthy reading", async || {
-        browser.tile("latency").await.band == Band::Ok
-    })
-    .await;
+    let Watched {
+        database: _database,
+        exporter,
+        prometheus: _prometheus,
+        deck,
+        browser,
+    } = Watched::start(WELL).await;
     exporter.set("latency_ms NaN\n");
     eventually("not a number", async || {
         browser.tile("latency").await.reason == Some(UnknownReason::NotANumber)
@@ -187,23 +162,14 @@ async fn without_its_database_the_console_goes_on_showing_and_stores_later() {
     let database = TestDatabase::migrated().await;
     account(&database, "vera", Role::Viewer).await;
     let (proxy, url) = behind_a_proxy(&database).await;
-    let exporter = Exporter::start(WELL).await;
-    let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
-    let deck = Deck::start(Sources {
-        database_url: url,
-        prometheus: &prometheus.url(),
-        redis: None,
-    })
-    .await;
-    let browser = deck.signed_in("vera").await;
-    eventually("a healthy reading", async || {
-        browser.tile("latency").await.band == Band::Ok
-    })
-    .await;
+    let watched = Watched::start_on(database, url, WELL).await;
+    let Watched {
+        exporter, browser, ..
+    } = &watched;
 
     proxy.cut();
     eventually("the loss", async || {
-        state_of(&browser, "Console database").await == Some(SourceState::Down)
+        state_of(browser, "Console database").await == Some(SourceState::Down)
     })
     .await;
     exporter.set("latency_ms 150\n");
@@ -218,7 +184,7 @@ async fn without_its_database_the_console_goes_on_showing_and_stores_later() {
 
     proxy.mend();
     eventually("the database again", async || {
-        state_of(&browser, "Console database").await == Some(SourceState::Up)
+        state_of(browser, "Console database").await == Some(SourceState::Up)
     })
     .await;
     eventually("what happened meanwhile in the history", async || {
@@ -226,7 +192,7 @@ async fn without_its_database_the_console_goes_on_showing_and_stores_later() {
         history.status == StatusCode::OK && history.body.contains("\"to\":\"alert\"")
     })
     .await;
-    deck.stop().await;
+    watched.deck.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

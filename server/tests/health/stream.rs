@@ -1,34 +1,23 @@
 //! The event stream: what changed, from where one left off, and the end of it.
 
 use quarterdeck_app::view::health::{DeltaView, OverviewView};
-use quarterdeck_domain::{access::Role, health::Band};
-use quarterdeck_estate::parts::Prometheus;
+use quarterdeck_domain::health::Band;
 use reqwest::StatusCode;
 
 use crate::{
-    database::TestDatabase,
-    deck::{Browser, Deck, Sources, account, eventually, hidden_csrf},
-    exporter::Exporter,
+    deck::{Browser, hidden_csrf},
+    watched::Watched,
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_are_pushed_and_a_viewer_goes_on_where_it_left_off() {
-    let database = TestDatabase::migrated().await;
-    account(&database, "vera", Role::Viewer).await;
-    let exporter = Exporter::start("latency_ms 20\n").await;
-    let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
-    let url = database.config().url;
-    let deck = Deck::start(Sources {
-        database_url: url,
-        prometheus: &prometheus.url(),
-        redis: None,
-    })
-    .await;
-    let browser = deck.signed_in("vera").await;
-    eventually("a healthy reading", async || {
-        browser.tile("latency").await.band == Band::Ok
-    })
-    .await;
+    let Watched {
+        database: _database,
+        exporter,
+        prometheus: _prometheus,
+        deck,
+        browser,
+    } = Watched::start("latency_ms 20\n").await;
     let mut seen = browser.overview().await;
 
     let mut events = browser.events(&seen.event_id).await;
@@ -60,18 +49,13 @@ async fn changes_are_pushed_and_a_viewer_goes_on_where_it_left_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_ends_with_its_session() {
-    let database = TestDatabase::migrated().await;
-    account(&database, "vera", Role::Viewer).await;
-    let exporter = Exporter::start("latency_ms 20\n").await;
-    let prometheus = Prometheus::start(&exporter.scraped()).unwrap();
-    let url = database.config().url;
-    let deck = Deck::start(Sources {
-        database_url: url,
-        prometheus: &prometheus.url(),
-        redis: None,
-    })
-    .await;
-    let watching = deck.signed_in("vera").await;
+    let Watched {
+        database: _database,
+        exporter: _exporter,
+        prometheus: _prometheus,
+        deck,
+        browser: watching,
+    } = Watched::start("latency_ms 20\n").await;
     let other = deck.signed_in("vera").await;
     let mut events = watching.events("").await;
     assert_eq!(events.next().await.unwrap().name, "snapshot");
