@@ -36,7 +36,7 @@ dev: setup ## The same from a debug build, built again and restarted when a sour
 ##@ Check
 
 .PHONY: test
-test: setup-test lint front test-rust test-rules test-browser ## Everything: lints, unit, property, integration, rules, browser
+test: setup-test lint front test-rust test-rules test-node test-browser ## Everything: lints, unit, property, integration, rules, browser
 
 .PHONY: test-rust
 test-rust: ## Unit, property and integration tests on real PostgreSQL, Redis and Prometheus
