@@ -35,6 +35,12 @@ pub fn learn_time(console_ms: i64) {
     SKEW_MS.set(Some(SKEW_MS.get().map_or(skew, |known| known.max(skew))));
 }
 
+/// Takes over the console's clock as it was a moment ago: whatever was learnt before may be from before the
+/// browser's own clock was set.
+pub fn set_time(console_now_ms: i64) {
+    SKEW_MS.set(Some(console_now_ms - browser_ms()));
+}
+
 /// The browser's zone now, seconds east of UTC.
 #[must_use]
 #[allow(clippy::cast_possible_truncation)]

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use wasm_bindgen::{JsCast, prelude::Closure};
 use web_sys::{EventSource, MessageEvent};
 
-use super::browser::{after, assign, every_second, here, learn_time, now_ms};
+use super::browser::{after, assign, every_second, here, learn_time, now_ms, set_time};
 use crate::view::health::{DeltaView, OverviewView};
 
 /// After so long without any event the connection counts as lost, ms. The server sends one at least every 15 s.
@@ -38,7 +38,10 @@ pub enum LiveEvent {
 
 #[derive(Deserialize)]
 struct TickData {
-    t: i64,
+    /// When the last poll ended; missing before the first.
+    t: Option<i64>,
+    /// The console's clock.
+    now: i64,
 }
 
 type Listener = Rc<dyn Fn(&LiveEvent)>;
@@ -85,6 +88,7 @@ pub fn follow(since: &str, f: impl Fn(&LiveEvent) + 'static) {
             let quiet = STREAM.with_borrow(|s| now_ms - s.last_event_ms > QUIET_LIMIT_MS);
             if quiet {
                 lost();
+                reopen(now_ms);
             }
         });
     }
@@ -118,9 +122,9 @@ fn open() {
             .map(|view| LiveEvent::Snapshot(Box::new(view)))
     });
     listen(&source, "tick", |_, data| {
-        let TickData { t } = serde_json::from_str(data).ok()?;
-        learn_time(t);
-        Some(LiveEvent::Tick(t))
+        let TickData { t, now } = serde_json::from_str(data).ok()?;
+        set_time(now);
+        t.map(LiveEvent::Tick)
     });
     let signed_out = Closure::<dyn Fn()>::new(|| {
         let next = js_sys::encode_uri_component(&here());
@@ -143,6 +147,18 @@ fn open() {
     source.set_onerror(Some(broken.as_ref().unchecked_ref()));
     broken.forget();
     STREAM.with_borrow_mut(|s| s.source = Some(source));
+}
+
+/// Gives up a stream on which nothing comes: a connection that died without a word is never noticed by the browser.
+fn reopen(now_ms: i64) {
+    STREAM.with_borrow_mut(|s| {
+        // Not again before this attempt had its time.
+        s.last_event_ms = now_ms;
+        if let Some(source) = s.source.take() {
+            source.close();
+        }
+    });
+    after(1_000, open);
 }
 
 /// Opens the stream again after 1, 2, 4 … at most 30 s.

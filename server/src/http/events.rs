@@ -1,7 +1,7 @@
 //! `GET /api/v1/events`: what changes, as it changes, by server-sent events.
 //!
 //! Events: `delta` (what changed), `snapshot` (everything: at first, or when a viewer was away too long or too slow), `tick` (a
-//! sign of life with the time of the last poll), `signed_out` (the session has ended; nothing follows). `delta` and
+//! sign of life with the console's clock and the time of the last poll, also the first of each stream), `signed_out` (the session has ended; nothing follows). `delta` and
 //! `snapshot` carry an id; a viewer that sends it back as `Last-Event-ID`, or as `?since=`, goes on from there.
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
@@ -19,9 +19,13 @@ use utoipa::IntoParams;
 
 use super::{auth::SignedIn, rest::failure, state::AppState};
 use crate::{
+    clock::Clock,
     services::{
         console::allow,
-        health::hub::{Frame, Hub},
+        health::{
+            engine::unix_ms,
+            hub::{Frame, Hub},
+        },
         identity::Identity,
     },
     telemetry::metrics::Metrics,
@@ -58,16 +62,15 @@ pub async fn stream(
         .and_then(|v| v.to_str().ok())
         .map(str::to_owned)
         .or(since);
-    let mut subscription = app.hub.subscribe(last.as_deref());
-    if subscription.backlog.is_empty() {
-        // At once, so that the browser knows that it is live before anything changes.
-        subscription.backlog.push(app.hub.tick_frame());
-    }
+    let subscription = app.hub.subscribe(last.as_deref());
+    // At once, so that the browser knows the console's clock, and that it is live before anything changes.
+    let opening = app.hub.tick_frame(unix_ms(app.clock.now()));
     app.metrics.viewers.inc();
     let viewer = Viewer {
-        backlog: subscription.backlog.into(),
+        backlog: std::iter::once(opening).chain(subscription.backlog).collect(),
         live: subscription.live,
         hub: app.hub,
+        clock: app.clock,
         identity: app.identity,
         metrics: app.metrics,
         subject,
@@ -77,11 +80,11 @@ pub async fn stream(
         over: false,
     };
     // A reconnect within a second: shorter than anybody's doubt.
-    let opening = futures::stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"retry: 1000\n\n"))]);
+    let reconnect = futures::stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"retry: 1000\n\n"))]);
     let frames = futures::stream::unfold(viewer, Viewer::next);
     let stop = app.stop.cancelled_owned();
     let body = Body::from_stream(futures::StreamExt::take_until(
-        futures::StreamExt::chain(opening, frames),
+        futures::StreamExt::chain(reconnect, frames),
         stop,
     ));
     let headers = [
@@ -104,6 +107,7 @@ struct Viewer {
     backlog: VecDeque<Frame>,
     live: broadcast::Receiver<Frame>,
     hub: Arc<Hub>,
+    clock: Arc<dyn Clock>,
     identity: Arc<Identity>,
     metrics: Arc<Metrics>,
     subject: Subject,
@@ -135,7 +139,9 @@ impl Viewer {
                     break self.hub.snapshot_frame();
                 }
                 Ok(Err(broadcast::error::RecvError::Closed)) => return None,
-                Err(_) if self.sent_at.elapsed() >= self.heartbeat => break self.hub.tick_frame(),
+                Err(_) if self.sent_at.elapsed() >= self.heartbeat => {
+                    break self.hub.tick_frame(unix_ms(self.clock.now()));
+                }
                 Err(_) if Instant::now() >= self.ends_at => return None,
                 Err(_) => {}
             }

@@ -34,10 +34,12 @@ async fn changes_are_pushed_and_a_viewer_goes_on_where_it_left_off() {
 
     // Back from a broken connection: what was missed comes, and no snapshot.
     let mut again = browser.events(&before).await;
+    again.next_named("tick").await;
     let first = again.next().await.unwrap();
     assert_eq!(first.name, "delta");
     // Somebody who comes with an event of another life gets everything.
     let mut stranger = browser.events("never-1").await;
+    stranger.next_named("tick").await;
     let first = stranger.next().await.unwrap();
     assert_eq!(first.name, "snapshot");
     let whole: OverviewView = serde_json::from_str(&first.data).unwrap();
@@ -58,6 +60,7 @@ async fn a_stream_ends_with_its_session() {
     } = Watched::start("latency_ms 20\n").await;
     let other = deck.signed_in("vera").await;
     let mut events = watching.events("").await;
+    assert_eq!(events.next().await.unwrap().name, "tick");
     assert_eq!(events.next().await.unwrap().name, "snapshot");
 
     let csrf = hidden_csrf(&other.get("/account/sessions").await.body);

@@ -151,15 +151,12 @@ impl Hub {
         snapshot(&self.present.load())
     }
 
-    /// A sign of life that says when the last poll was.
+    /// A sign of life: the console's clock, and when the last poll ended (missing before the first).
     #[must_use]
-    pub fn tick_frame(&self) -> Frame {
+    pub fn tick_frame(&self, now_ms: i64) -> Frame {
         let polled = self.present.load().polled_at_ms;
-        Frame::new(
-            "tick",
-            None,
-            &polled.map_or_else(|| "{}".to_owned(), |t| format!("{{\"t\":{t}}}")),
-        )
+        let polled = polled.map(|t| format!("\"t\":{t},")).unwrap_or_default();
+        Frame::new("tick", None, &format!("{{{polled}\"now\":{now_ms}}}"))
     }
 }
 
@@ -254,7 +251,10 @@ mod tests {
             (hub.present().event_id.as_str(), hub.present().polled_at_ms),
             ("e-1", Some(99))
         );
-        assert_eq!(hub.tick_frame().as_str(), "event: tick\ndata: {\"t\":99}\n\n");
+        assert_eq!(
+            hub.tick_frame(120).as_str(),
+            "event: tick\ndata: {\"t\":99,\"now\":120}\n\n"
+        );
     }
 
     #[tokio::test]
