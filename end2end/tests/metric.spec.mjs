@@ -142,6 +142,8 @@ test("the chart fills its frame on a wide and on a narrow screen", async ({ page
     await page.setViewportSize({ width, height: 900 });
     await expect.poll(async () => {
       const [picture, frame] = [await svg.boundingBox(), await page.locator(".chart-frame").boundingBox()];
+      // While the chart is drawn anew there is no picture.
+      if (!picture || !frame) return false;
       return Math.abs(picture.width - frame.width) <= 1 && Math.abs(picture.height - frame.height) <= 1;
     }, `at ${width}`).toBe(true);
   }

@@ -31,7 +31,8 @@ impl ValueScale {
             (low, high) = (0.0, 0.0);
         }
         let alert = thresholds.alert();
-        if high == 0.0 || alert.abs() <= high.abs() * reach {
+        let inside = high == 0.0 || alert.abs() <= high.abs() * reach;
+        if inside {
             for t in thresholds.target().into_iter().chain([alert]) {
                 low = low.min(t);
                 high = high.max(t);
@@ -41,8 +42,8 @@ impl ValueScale {
         if high <= low {
             high = low + 1.0;
         }
-        // Head room, so that a line at its peak does not touch the frame.
-        let padded = high + (high - low) * 0.06;
+        // Head room, so that a line at its peak does not touch the frame, nor what is said there of thresholds outside.
+        let padded = high + (high - low) * if inside { 0.06 } else { 0.25 };
         let high = range_max
             .filter(|max| high <= *max && padded > *max)
             .unwrap_or(padded);
