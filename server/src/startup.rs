@@ -8,7 +8,6 @@ use leptos::config::LeptosOptions;
 use leptos_axum::{LeptosRoutes, generate_route_list};
 use quarterdeck_app::{routes::App, shell::shell, view::health::OverviewView};
 use quarterdeck_domain::access::Permission;
-use redis::aio::ConnectionManager;
 use secrecy::SecretString;
 use tokio::{
     net::TcpListener,
@@ -98,11 +97,11 @@ impl Console {
         let mut workers = JoinSet::new();
 
         let (recorder, recording) = Recorder::start(pool.clone());
-        let limiter_redis = config
-            .redis
-            .as_ref()
-            .map(|r| Ok::<_, anyhow::Error>((lazy_redis(r)?, r.prefix.as_str())));
-        let limiter = Limiter::new(limiter_redis.transpose()?, Arc::clone(&clock), &config.identity);
+        let limiter_redis = match &config.redis {
+            Some(redis) => Some((redis.connection()?, redis.prefix.as_str())),
+            None => None,
+        };
+        let limiter = Limiter::new(limiter_redis, Arc::clone(&clock), &config.identity);
         let identity = Arc::new(Identity::new(IdentityParts {
             pool: pool.clone(),
             recorder,
@@ -135,8 +134,7 @@ impl Console {
         // Who leads is settled before the first poll where it can be, so that a follower does not begin by polling.
         workers.spawn(leadership::run(url, config.poller.election(), told, stop.clone()));
         if let Some(redis) = &config.redis {
-            let (connected, _) = watch::channel(false);
-            workers.spawn(relay::listen(redis.clone(), heard, connected, stop.clone()));
+            workers.spawn(relay::listen(redis.clone(), heard, stop.clone()));
         }
         let poller = Poller::new(PollerParts {
             profile: Arc::clone(&profile),
@@ -272,14 +270,6 @@ impl Console {
         let finish = async { while self.workers.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(Duration::from_secs(5), finish).await;
     }
-}
-
-fn lazy_redis(config: &crate::config::redis::RedisConfig) -> anyhow::Result<ConnectionManager> {
-    let limits = redis::aio::ConnectionManagerConfig::new()
-        .set_connection_timeout(Some(config.timeout()))
-        .set_response_timeout(Some(config.timeout()))
-        .set_number_of_retries(1);
-    Ok(ConnectionManager::new_lazy_with_config(config.client()?, limits)?)
 }
 
 /// What is shown before the first poll: another replica's last snapshot if there is one, otherwise that nothing is known.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use redis::IntoConnectionInfo;
+use redis::{
+    IntoConnectionInfo,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -61,6 +64,18 @@ impl RedisConfig {
             .map_err(|_| RedisConfigError::Url)?;
         redis::Client::open(info).map_err(|_| RedisConfigError::Url)
     }
+
+    /// A connection that is made, and made again, when it is needed; each use has the time limit.
+    ///
+    /// # Errors
+    /// [`RedisConfigError`] when the address or a limit cannot be used.
+    pub fn connection(&self) -> Result<ConnectionManager, RedisConfigError> {
+        let limits = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(self.timeout()))
+            .set_response_timeout(Some(self.timeout()))
+            .set_number_of_retries(1);
+        ConnectionManager::new_lazy_with_config(self.client()?, limits).map_err(|_| RedisConfigError::Url)
+    }
 }
 
 /// A `[redis]` section that cannot be used.
@@ -74,6 +89,13 @@ pub enum RedisConfigError {
     /// A time limit that makes no sense.
     #[error("[redis] timeout_s must lie between 0.05 and 60 seconds")]
     Timeout,
+}
+
+impl From<RedisConfigError> for redis::RedisError {
+    fn from(error: RedisConfigError) -> Self {
+        let kind = redis::ErrorKind::InvalidClientConfig;
+        Self::from((kind, "[redis] cannot be used", error.to_string()))
+    }
 }
 
 #[cfg(test)]

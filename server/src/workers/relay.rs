@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use quarterdeck_app::view::health::OverviewView;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use tokio::sync::{mpsc, watch};
+use redis::aio::ConnectionManager;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::redis::RedisConfig;
+use crate::config::redis::{RedisConfig, RedisConfigError};
 
 /// How long the last snapshot may be taken for the present one, seconds.
 const KEEP_S: u64 = 60;
@@ -48,18 +48,10 @@ impl Relay {
     /// Prepares a connection that is made, and made again, when it is needed.
     ///
     /// # Errors
-    /// [`redis::RedisError`] when the address cannot be used.
-    pub fn new(config: &RedisConfig) -> Result<Self, redis::RedisError> {
-        let client = config.client().map_err(|e| {
-            redis::RedisError::from((redis::ErrorKind::InvalidClientConfig, "redis.url", e.to_string()))
-        })?;
-        let limits = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(config.timeout()))
-            .set_response_timeout(Some(config.timeout()))
-            .set_number_of_retries(1);
-        let connection = ConnectionManager::new_lazy_with_config(client, limits)?;
+    /// [`RedisConfigError`] when the address or a limit cannot be used.
+    pub fn new(config: &RedisConfig) -> Result<Self, RedisConfigError> {
         Ok(Self {
-            connection,
+            connection: config.connection()?,
             key: format!("{}overview", config.prefix),
         })
     }
@@ -90,23 +82,18 @@ impl Relay {
     }
 }
 
-/// The listening side: hands over each snapshot that another replica publishes, and tells whether it is connected.
-/// Ends when `stop` is cancelled.
-pub async fn listen(
-    config: RedisConfig,
-    snapshots: mpsc::Sender<OverviewView>,
-    connected: watch::Sender<bool>,
-    stop: CancellationToken,
-) {
-    let mut pause = Duration::from_millis(250);
+/// The listening side: hands over each snapshot that another replica publishes. Ends when `stop` is cancelled.
+pub async fn listen(config: RedisConfig, snapshots: mpsc::Sender<OverviewView>, stop: CancellationToken) {
+    const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
+    let mut pause = SHORTEST_PAUSE;
     while !stop.is_cancelled() {
+        let mut connected = false;
         let session = tokio::select! {
-            result = follow(&config, &snapshots, &connected) => result,
+            result = follow(&config, &snapshots, &mut connected) => result,
             () = stop.cancelled() => return,
         };
-        let was_connected = connected.send_replace(false);
-        if was_connected {
-            pause = Duration::from_millis(250);
+        if connected {
+            pause = SHORTEST_PAUSE;
         }
         if let Err(error) = session {
             tracing::debug!(
@@ -125,11 +112,9 @@ pub async fn listen(
 async fn follow(
     config: &RedisConfig,
     snapshots: &mpsc::Sender<OverviewView>,
-    connected: &watch::Sender<bool>,
+    connected: &mut bool,
 ) -> Result<(), redis::RedisError> {
-    let client = config.client().map_err(|e| {
-        redis::RedisError::from((redis::ErrorKind::InvalidClientConfig, "redis.url", e.to_string()))
-    })?;
+    let client = config.client()?;
     let key = format!("{}overview", config.prefix);
     let timed_out = |_| redis::RedisError::from((redis::ErrorKind::Io, "Redis did not answer in time"));
     let mut pubsub = tokio::time::timeout(config.timeout(), client.get_async_pubsub())
@@ -138,7 +123,7 @@ async fn follow(
     tokio::time::timeout(config.timeout(), pubsub.subscribe(&key))
         .await
         .map_err(timed_out)??;
-    connected.send_replace(true);
+    *connected = true;
     let mut messages = pubsub.on_message();
     while let Some(message) = messages.next().await {
         let text: String = message.get_payload()?;

@@ -1,13 +1,11 @@
 //! Sign-ins are limited by account and by address, in Redis, and without it in memory.
 
-use std::time::Duration;
-
 use axum::http::StatusCode;
-use quarterdeck::config::identity::IdentityConfig;
+use quarterdeck::config::{identity::IdentityConfig, redis::RedisConfig};
 use quarterdeck_domain::access::Role;
 use quarterdeck_domain::audit::Action;
 use quarterdeck_estate::parts::Redis;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::aio::ConnectionManager;
 
 use crate::console::{Console, PASSWORD, Setup};
 
@@ -21,12 +19,11 @@ fn limits() -> IdentityConfig {
 }
 
 fn connection(redis: &Redis) -> ConnectionManager {
-    let client = redis::Client::open(redis.url()).unwrap();
-    let config = ConnectionManagerConfig::new()
-        .set_number_of_retries(1)
-        .set_response_timeout(Some(Duration::from_millis(200)))
-        .set_connection_timeout(Some(Duration::from_millis(200)));
-    ConnectionManager::new_lazy_with_config(client, config).unwrap()
+    let config = RedisConfig {
+        timeout_s: 0.2,
+        ..RedisConfig::at(redis.url())
+    };
+    config.connection().unwrap()
 }
 
 async fn guess(console: &Console, name: &str, address: u8) -> crate::console::Answer {
