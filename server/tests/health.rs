@@ -18,6 +18,8 @@ mod proxy;
 
 #[path = "health/doors.rs"]
 mod doors;
+#[path = "health/refusals.rs"]
+mod refusals;
 #[path = "health/replicas.rs"]
 mod replicas;
 #[path = "health/sources.rs"]

@@ -8,8 +8,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use ipnet::IpNet;
-use quarterdeck_domain::access::{Decision, Permission, Refusal, Subject, decide};
-use quarterdeck_domain::audit::{Action, Detail, Object, Outcome};
+use quarterdeck_domain::access::Subject;
 use url::Url;
 
 use super::client_address::client_address;
@@ -18,7 +17,7 @@ use super::plain_page::{PlainPage, bounce};
 use super::problem::Problem;
 use super::request::AskedBy;
 use crate::services::audit::Origin;
-use crate::services::identity::{Authentication, Identity, actor};
+use crate::services::identity::{Authentication, Identity};
 use crate::telemetry::trace;
 
 /// What the middlewares and handlers of identity share.
@@ -182,40 +181,6 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestOrigin {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         Ok(Self(parts.extensions.get().cloned().unwrap_or_default()))
     }
-}
-
-/// Decides, and records a refusal in the audit log. `what` is what was asked for: a path, or an object's id.
-///
-/// # Errors
-/// The [`Refusal`]. That it couldn't be recorded is logged; it is refused all the same.
-pub async fn authorize(
-    identity: &Identity,
-    subject: &Subject,
-    permission: Permission,
-    what: &str,
-    origin: &Origin,
-) -> Result<(), Refusal> {
-    let refusal = match decide(subject, permission) {
-        Decision::Allowed => return Ok(()),
-        Decision::Refused(refusal) => refusal,
-    };
-    let reason = match refusal {
-        Refusal::Role { .. } => "role",
-        // The database that would take the record is what is away.
-        Refusal::Outage => return Err(refusal),
-    };
-    let event = identity.events().event(
-        origin,
-        actor(subject),
-        Action::AccessRefused,
-        Object::new("permission", permission.as_str()),
-        Outcome::Refused,
-        Detail::none().with("reason", reason).with("asked_for", what),
-    );
-    if let Err(error) = identity.recorder().record(&event).await {
-        tracing::error!(%error, permission = permission.as_str(), "a refusal could not be recorded");
-    }
-    Err(refusal)
 }
 
 /// A path of this site to go on to after signing in: nothing that leads elsewhere, and not back to signing in.

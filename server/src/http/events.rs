@@ -17,15 +17,11 @@ use serde::Deserialize;
 use tokio::{sync::broadcast, time::Instant};
 use utoipa::IntoParams;
 
-use super::{auth::SignedIn, rest::failure, state::AppState};
+use super::{asked::Asked, auth::SignedIn, rest::failure, state::AppState};
 use crate::{
-    clock::Clock,
+    clock::{Clock, unix_ms},
     services::{
-        console::allow,
-        health::{
-            engine::unix_ms,
-            hub::{Frame, Hub},
-        },
+        health::hub::{Frame, Hub},
         identity::Identity,
     },
     telemetry::metrics::Metrics,
@@ -50,11 +46,12 @@ pub struct Since {
               (status = 401, body = super::problem::Problem), (status = 403, body = super::problem::Problem)))]
 pub async fn stream(
     State(app): State<AppState>,
+    Asked(console): Asked,
     SignedIn(subject): SignedIn,
     Query(Since { since }): Query<Since>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(error) = allow(&subject, Permission::ViewHealth) {
+    if let Err(error) = console.allow(&subject, Permission::ViewHealth) {
         return failure(error);
     }
     let last = headers

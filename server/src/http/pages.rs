@@ -12,6 +12,7 @@ use leptos::prelude::{expect_context, provide_context, use_context};
 use quarterdeck_app::ports::{ConsoleHandle, RequestContext};
 
 use super::{
+    asked::Asked,
     auth::{Asker, FormBinding, SignedIn},
     state::AppState,
     theme,
@@ -46,7 +47,8 @@ pub fn provide(app: &AppState, stylesheet: &str) {
     let Some(parts) = use_context::<Parts>() else {
         return;
     };
-    let console: ConsoleHandle = Arc::clone(&app.console) as ConsoleHandle;
+    let Asked(console) = Asked::by(app, &parts);
+    let console: ConsoleHandle = Arc::new(console);
     provide_context(console);
     let subject = parts.extensions.get::<Asker>().and_then(Asker::subject).cloned();
     let csrf_token = parts

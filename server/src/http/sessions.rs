@@ -1,31 +1,19 @@
 //! Signing in and out, and ending one's own sessions: forms that work without scripts, and lead on to a page.
 
+use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::post;
-use axum::{Form, Router};
 use quarterdeck_domain::access::Permission;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::auth::{Asker, AuthState, RequestOrigin, SignedIn, authorize, safe_next, sign_in_page};
+use super::auth::{Asker, AuthState, RequestOrigin, SignedIn, safe_next, sign_in_page};
 use super::rate_limit::too_many_attempts;
 use crate::services::identity::{IdentityError, PasswordError};
 
 /// The page of one's own sessions.
 const OWN_SESSIONS: &str = "/account/sessions";
-
-/// The routes. They go inside of [`authenticate`](super::auth::authenticate) and
-/// [`refuse_cross_site`](super::csrf::refuse_cross_site).
-pub fn routes(state: AuthState) -> Router {
-    Router::new()
-        .route("/sign-in", post(sign_in))
-        .route("/sign-out", post(sign_out))
-        .route("/account/sessions/{id}/revoke", post(revoke))
-        .route("/account/sessions/revoke-others", post(revoke_others))
-        .with_state(state)
-}
 
 /// The form of `POST /sign-in`.
 #[derive(Deserialize)]
@@ -102,8 +90,9 @@ pub async fn revoke(
     Path(id): Path<Uuid>,
 ) -> Response {
     let permission = Permission::RevokeOwnSession;
-    if authorize(&state.identity, &subject, permission, &id.to_string(), &origin)
-        .await
+    if state
+        .identity
+        .authorize(&subject, permission, &id.to_string(), &origin)
         .is_err()
     {
         return own_sessions("error=unavailable");
@@ -127,8 +116,9 @@ pub async fn revoke_others(
     SignedIn(subject): SignedIn,
 ) -> Response {
     let permission = Permission::RevokeOwnSession;
-    if authorize(&state.identity, &subject, permission, "others", &origin)
-        .await
+    if state
+        .identity
+        .authorize(&subject, permission, "others", &origin)
         .is_err()
     {
         return own_sessions("error=unavailable");

@@ -29,6 +29,11 @@ pub enum AuditError {
     /// The database didn't take it.
     #[error("the audit log could not be written")]
     Db(#[source] Arc<DbError>),
+    /// More is waiting to be recorded than is kept waiting.
+    #[error(
+        "the audit log could not be written, because too much is waiting for it; the database is slow or away"
+    )]
+    TooManyWaiting,
     /// The console is stopping.
     #[error("the audit log could not be written, because the console is stopping")]
     Stopping,
@@ -40,7 +45,7 @@ impl AuditError {
         match self {
             Self::Event(_) => false,
             Self::Db(error) => error.is_unavailable(),
-            Self::Stopping => true,
+            Self::TooManyWaiting | Self::Stopping => true,
         }
     }
 }

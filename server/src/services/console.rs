@@ -12,18 +12,19 @@ use quarterdeck_app::{
     },
 };
 use quarterdeck_domain::{
-    access::{Decision, Permission, Refusal, Subject, decide},
+    access::{Permission, Subject},
     chart::TimeRange,
     health::{MetricSpec, Profile},
 };
 use url::Url;
 
 use super::{
-    health::{charts::Charts, engine::unix_ms, hub::Hub},
+    audit::Origin,
+    health::{charts::Charts, hub::Hub},
     identity::Identity,
     runbooks,
 };
-use crate::clock::Clock;
+use crate::clock::{Clock, unix_ms};
 
 /// What pages and the REST API ask.
 #[derive(Debug)]
@@ -44,20 +45,43 @@ pub struct ConsoleService {
     pub runbook_url: Option<Url>,
 }
 
-/// Asks the one function that decides, and words its refusal.
-///
-/// # Errors
-/// [`ConsoleError::Refused`].
-pub fn allow(subject: &Subject, permission: Permission) -> Result<(), ConsoleError> {
-    match decide(subject, permission) {
-        Decision::Allowed => Ok(()),
-        Decision::Refused(refusal @ (Refusal::Role { .. } | Refusal::Outage)) => Err(ConsoleError::Refused(
-            format!("This is not allowed ({}): {refusal}.", permission.as_str()),
-        )),
+/// The console as one request asks it: what it refuses is recorded with where the request came from.
+#[derive(Debug, Clone)]
+pub struct AskedConsole {
+    service: Arc<ConsoleService>,
+    origin: Origin,
+    asked_for: String,
+}
+
+impl AskedConsole {
+    /// Asks the one function that decides and records, and words its refusal.
+    ///
+    /// # Errors
+    /// [`ConsoleError::Refused`].
+    pub fn allow(&self, subject: &Subject, permission: Permission) -> Result<(), ConsoleError> {
+        self.service
+            .identity
+            .authorize(subject, permission, &self.asked_for, &self.origin)
+            .map_err(|refusal| {
+                ConsoleError::Refused(format!(
+                    "This is not allowed ({}): {refusal}.",
+                    permission.as_str()
+                ))
+            })
     }
 }
 
 impl ConsoleService {
+    /// The console for a request that came from `origin` and asked for a path.
+    #[must_use]
+    pub fn asked_by(self: &Arc<Self>, origin: Origin, asked_for: String) -> AskedConsole {
+        AskedConsole {
+            service: Arc::clone(self),
+            origin,
+            asked_for,
+        }
+    }
+
     fn spec(&self, id: &str) -> Result<&MetricSpec, ConsoleError> {
         self.profile.metric(id).ok_or_else(|| {
             ConsoleError::NotFound(format!(
@@ -68,10 +92,10 @@ impl ConsoleService {
     }
 }
 
-impl Console for ConsoleService {
+impl Console for AskedConsole {
     fn overview(&self, subject: &Subject) -> Result<OverviewView, ConsoleError> {
-        allow(subject, Permission::ViewHealth)?;
-        Ok(OverviewView::clone(&self.hub.present()))
+        self.allow(subject, Permission::ViewHealth)?;
+        Ok(OverviewView::clone(&self.service.hub.present()))
     }
 
     fn metric<'a>(
@@ -80,9 +104,9 @@ impl Console for ConsoleService {
         id: &'a str,
     ) -> BoxFuture<'a, Result<MetricView, ConsoleError>> {
         Box::pin(async move {
-            allow(subject, Permission::ViewHealth)?;
-            let spec = self.spec(id)?;
-            let present = self.hub.present();
+            self.allow(subject, Permission::ViewHealth)?;
+            let spec = self.service.spec(id)?;
+            let present = self.service.hub.present();
             let (group, tile) = present
                 .groups
                 .iter()
@@ -91,14 +115,14 @@ impl Console for ConsoleService {
             let rule = match &spec.rule {
                 Some(name) => Some(RuleView {
                     name: name.clone(),
-                    loaded: self.charts.rule(name).await,
+                    loaded: self.service.charts.rule(name).await,
                 }),
                 None => None,
             };
-            let grafana_url = match (&self.grafana_url, spec.grafana) {
+            let grafana_url = match (&self.service.grafana_url, spec.grafana) {
                 // The uid that deploy/grafana/prepare-dashboard.mjs gives.
                 (Some(base), Some(id)) => base
-                    .join(&format!("d/{}-{id}", self.profile.id()))
+                    .join(&format!("d/{}-{id}", self.service.profile.id()))
                     .ok()
                     .map(Url::into),
                 (None, Some(id)) => Some(format!("https://grafana.com/grafana/dashboards/{id}")),
@@ -119,7 +143,7 @@ impl Console for ConsoleService {
                 runbook: spec
                     .runbook
                     .as_deref()
-                    .map(|named| runbooks::link(named, self.runbook_url.as_ref())),
+                    .map(|named| runbooks::link(named, self.service.runbook_url.as_ref())),
                 grafana_url,
                 event_id: present.event_id.clone(),
                 poll_interval_ms: present.poll_interval_ms,
@@ -135,8 +159,12 @@ impl Console for ConsoleService {
         max_points: u32,
     ) -> BoxFuture<'a, Result<RangeView, ConsoleError>> {
         Box::pin(async move {
-            allow(subject, Permission::ViewHealth)?;
-            let range = self.charts.range(self.spec(id)?, range, max_points).await?;
+            self.allow(subject, Permission::ViewHealth)?;
+            let range = self
+                .service
+                .charts
+                .range(self.service.spec(id)?, range, max_points)
+                .await?;
             Ok(RangeView::clone(&range))
         })
     }
@@ -148,16 +176,16 @@ impl Console for ConsoleService {
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<TransitionView>, ConsoleError>> {
         Box::pin(async move {
-            allow(subject, Permission::ViewHealth)?;
-            self.spec(id)?;
-            self.charts.transitions(id, limit).await
+            self.allow(subject, Permission::ViewHealth)?;
+            self.service.spec(id)?;
+            self.service.charts.transitions(id, limit).await
         })
     }
 
     fn sessions<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Vec<SessionView>, ConsoleError>> {
         Box::pin(async move {
-            allow(subject, Permission::ViewOwnSessions)?;
-            let sessions = self.identity.own_sessions(subject).await.map_err(|error| {
+            self.allow(subject, Permission::ViewOwnSessions)?;
+            let sessions = self.service.identity.own_sessions(subject).await.map_err(|error| {
                 tracing::warn!(error = &error as &dyn std::error::Error, "sessions could not be listed");
                 ConsoleError::Unavailable(
                     "Your sessions can't be listed: the console's own database does not answer. They are not affected.".into(),
@@ -178,7 +206,7 @@ impl Console for ConsoleService {
     }
 
     fn runbook(&self, subject: &Subject, name: &str) -> Result<RunbookView, ConsoleError> {
-        allow(subject, Permission::ViewHealth)?;
+        self.allow(subject, Permission::ViewHealth)?;
         runbooks::read(name).ok_or_else(|| {
             ConsoleError::NotFound(format!(
                 "The console carries no runbook {name:?}. The page of each metric links to its own."
@@ -187,7 +215,8 @@ impl Console for ConsoleService {
     }
 
     fn metric_index(&self) -> Vec<(String, String)> {
-        self.profile
+        self.service
+            .profile
             .metrics()
             .iter()
             .map(|m| (m.id.to_string(), m.title.clone()))
@@ -195,10 +224,10 @@ impl Console for ConsoleService {
     }
 
     fn title(&self) -> String {
-        self.profile.title().to_owned()
+        self.service.profile.title().to_owned()
     }
 
     fn now_ms(&self) -> i64 {
-        unix_ms(self.clock.now())
+        unix_ms(self.service.clock.now())
     }
 }

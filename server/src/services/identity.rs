@@ -8,6 +8,7 @@
 //! [`outage_grace_s`](crate::config::identity::IdentityConfig::outage_grace_s)) and change nothing.
 
 pub mod accounts;
+mod authorize;
 mod keys;
 pub mod limiter;
 pub mod passwords;

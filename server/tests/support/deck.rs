@@ -85,29 +85,9 @@ pub struct Sources<'a> {
 
 impl Deck {
     pub async fn start(sources: Sources<'_>) -> Self {
-        quarterdeck::clients::install_tls_provider();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let profile = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(profile.path(), PROFILE).unwrap();
-        let redis = sources
-            .redis
-            .map(|url| format!("[redis]\nurl = '{url}'\ntimeout_s = 0.3\n"))
-            .unwrap_or_default();
-        let config = Config::from_toml(&format!(
-            "[server]\npublic_url = '{base}'\ndrain_s = 1\n\
-             [database]\nurl = '{}'\nacquire_timeout_ms = 500\n\
-             [prometheus]\nurl = '{}'\ntimeout_s = 1.0\n\
-             [poller]\ninterval_ms = 500\nbackoff_max_ms = 1000\nelection_ms = 200\n\
-             [profile]\npath = '{}'\n{redis}",
-            sources.database_url,
-            sources.prometheus,
-            profile.path().display(),
-        ))
-        .unwrap();
-        let console = Console::start(config, Arc::new(SystemClock), Arc::new(SystemEntropy))
-            .await
-            .unwrap();
+        let (console, profile) = wired(sources, &base).await;
         let doors = console.doors.clone();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(console.serve(listener, async move {
@@ -118,7 +98,7 @@ impl Deck {
             doors,
             stop: Some(stop),
             task,
-            _profile: profile.into_temp_path(),
+            _profile: profile,
         }
     }
 
@@ -153,6 +133,32 @@ impl Deck {
         );
         browser
     }
+}
+
+/// A console whose workers run and that serves nobody yet, and its profile.
+pub async fn wired(sources: Sources<'_>, base: &str) -> (Console, tempfile::TempPath) {
+    quarterdeck::clients::install_tls_provider();
+    let profile = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(profile.path(), PROFILE).unwrap();
+    let redis = sources
+        .redis
+        .map(|url| format!("[redis]\nurl = '{url}'\ntimeout_s = 0.3\n"))
+        .unwrap_or_default();
+    let config = Config::from_toml(&format!(
+        "[server]\npublic_url = '{base}'\ndrain_s = 1\n\
+         [database]\nurl = '{}'\nacquire_timeout_ms = 500\n\
+         [prometheus]\nurl = '{}'\ntimeout_s = 1.0\n\
+         [poller]\ninterval_ms = 500\nbackoff_max_ms = 1000\nelection_ms = 200\n\
+         [profile]\npath = '{}'\n{redis}",
+        sources.database_url,
+        sources.prometheus,
+        profile.path().display(),
+    ))
+    .unwrap();
+    let console = Console::start(config, Arc::new(SystemClock), Arc::new(SystemEntropy))
+        .await
+        .unwrap();
+    (console, profile.into_temp_path())
 }
 
 /// The code that a page's forms carry.

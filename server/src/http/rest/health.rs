@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, Query},
     http::header,
     response::{IntoResponse, Response},
 };
@@ -18,7 +18,10 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use utoipa::IntoParams;
 
 use super::{super::problem::Problem, failure, query::RangeQuery};
-use crate::http::{auth::SignedIn, state::AppState};
+use crate::{
+    http::{asked::Asked, auth::SignedIn},
+    services::console::AskedConsole,
+};
 
 fn answer<T: serde::Serialize>(result: Result<T, ConsoleError>) -> Response {
     match result {
@@ -30,53 +33,49 @@ fn answer<T: serde::Serialize>(result: Result<T, ConsoleError>) -> Response {
 /// The state of everything: metrics by group, alerts, sources, database nodes.
 #[utoipa::path(get, path = "/api/v1/health", tag = "health",
     responses((status = 200, body = OverviewView, description = "What the overview shows"), (status = 401, body = Problem), (status = 403, body = Problem)))]
-pub async fn overview(State(app): State<AppState>, SignedIn(subject): SignedIn) -> Response {
-    answer(app.console.overview(&subject))
+pub async fn overview(Asked(console): Asked, SignedIn(subject): SignedIn) -> Response {
+    answer(console.overview(&subject))
 }
 
 /// One metric: its present state, thresholds, query, rule and runbook.
 #[utoipa::path(get, path = "/api/v1/health/{id}", tag = "health", params(("id" = String, Path, description = "Name of the metric")),
     responses((status = 200, body = MetricView, description = "What the metric's page shows"), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
-pub async fn metric(
-    State(app): State<AppState>,
-    SignedIn(subject): SignedIn,
-    Path(id): Path<String>,
-) -> Response {
-    answer(app.console.metric(&subject, &id).await)
+pub async fn metric(Asked(console): Asked, SignedIn(subject): SignedIn, Path(id): Path<String>) -> Response {
+    answer(console.metric(&subject, &id).await)
 }
 
 async fn load(
-    app: &AppState,
+    console: &AskedConsole,
     subject: &quarterdeck_domain::access::Subject,
     id: &str,
     query: &RangeQuery,
 ) -> Result<RangeView, ConsoleError> {
-    let (range, points) = query.resolve(app.console.now_ms())?;
-    app.console.range(subject, id, range, points).await
+    let (range, points) = query.resolve(console.now_ms())?;
+    console.range(subject, id, range, points).await
 }
 
 /// The lines of a metric over a range, on a grid of round steps.
 #[utoipa::path(get, path = "/api/v1/health/{id}/range", tag = "health", params(("id" = String, Path, description = "Name of the metric"), RangeQuery),
     responses((status = 200, body = RangeView, description = "`from_s`, `to_s`, `step_s`, `lines` with a value or null a step"), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem)))]
 pub async fn range(
-    State(app): State<AppState>,
+    Asked(console): Asked,
     SignedIn(subject): SignedIn,
     Path(id): Path<String>,
     Query(query): Query<RangeQuery>,
 ) -> Response {
-    answer(load(&app, &subject, &id, &query).await)
+    answer(load(&console, &subject, &id, &query).await)
 }
 
 /// The same as a table for spreadsheets: a column a line, times in UTC.
 #[utoipa::path(get, path = "/api/v1/health/{id}/range.csv", tag = "health", params(("id" = String, Path, description = "Name of the metric"), RangeQuery),
     responses((status = 200, body = String, content_type = "text/csv"), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem)))]
 pub async fn range_csv(
-    State(app): State<AppState>,
+    Asked(console): Asked,
     SignedIn(subject): SignedIn,
     Path(id): Path<String>,
     Query(query): Query<RangeQuery>,
 ) -> Response {
-    match load(&app, &subject, &id, &query).await {
+    match load(&console, &subject, &id, &query).await {
         Ok(view) => {
             let name = format!("attachment; filename=\"{id}.csv\"");
             let headers = [
@@ -100,12 +99,12 @@ pub struct Limit {
 #[utoipa::path(get, path = "/api/v1/health/{id}/transitions", tag = "health", params(("id" = String, Path, description = "Name of the metric"), Limit),
     responses((status = 200, body = Vec<TransitionView>, description = "A list of changes"), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem)))]
 pub async fn transitions(
-    State(app): State<AppState>,
+    Asked(console): Asked,
     SignedIn(subject): SignedIn,
     Path(id): Path<String>,
     Query(Limit { limit }): Query<Limit>,
 ) -> Response {
-    answer(app.console.transitions(&subject, &id, limit.unwrap_or(100)).await)
+    answer(console.transitions(&subject, &id, limit.unwrap_or(100)).await)
 }
 
 /// `time,<line>,…` with an empty cell where nothing is known.

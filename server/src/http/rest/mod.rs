@@ -10,8 +10,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quarterdeck_app::{error::ConsoleError, view::account::MeView};
+use quarterdeck_domain::access::Permission;
 
-use super::{auth::SignedIn, problem::Problem};
+use super::{asked::Asked, auth::SignedIn, problem::Problem};
 
 /// Words a failure as problem+json.
 #[must_use]
@@ -30,8 +31,11 @@ pub fn failure(error: ConsoleError) -> Response {
 
 /// Who is signed in.
 #[utoipa::path(get, path = "/api/v1/me", tag = "account",
-    responses((status = 200, body = MeView), (status = 401, body = Problem)))]
-pub async fn me(SignedIn(subject): SignedIn) -> Response {
+    responses((status = 200, body = MeView), (status = 401, body = Problem), (status = 403, body = Problem)))]
+pub async fn me(Asked(console): Asked, SignedIn(subject): SignedIn) -> Response {
+    if let Err(error) = console.allow(&subject, Permission::ViewOwnSessions) {
+        return failure(error);
+    }
     Json(MeView {
         username: subject.username,
         display_name: subject.display_name,

@@ -27,6 +27,20 @@ struct Pending {
     done: oneshot::Sender<Result<(), AuditError>>,
 }
 
+type Answer = oneshot::Receiver<Result<(), AuditError>>;
+
+impl Pending {
+    fn new(event: &Event) -> Result<(Self, Answer), AuditError> {
+        let (done, answer) = oneshot::channel();
+        let pending = Self {
+            id: event.id,
+            canonical: event.canonical()?,
+            done,
+        };
+        Ok((pending, answer))
+    }
+}
+
 /// Records events that share no transaction with anything else, many in one commit when many come at once.
 ///
 /// Each caller hears about its own event, and only when that is durable.
@@ -54,17 +68,25 @@ impl Recorder {
     /// [`AuditError`]: the event is not in the log, except when the database went away during the commit and did not
     /// come back within seconds; then it may be.
     pub async fn record(&self, event: &Event) -> Result<(), AuditError> {
-        let (done, answer) = oneshot::channel();
-        let pending = Pending {
-            id: event.id,
-            canonical: event.canonical()?,
-            done,
-        };
+        let (pending, answer) = Pending::new(event)?;
         self.sender
             .send(pending)
             .await
             .map_err(|_| AuditError::Stopping)?;
         answer.await.map_err(|_| AuditError::Stopping)?
+    }
+
+    /// Has an event recorded with the next commit, without waiting for that: for what happened anyway, such as a refusal.
+    /// A commit that fails is logged.
+    ///
+    /// # Errors
+    /// [`AuditError`]: the event will not be in the log.
+    pub fn record_soon(&self, event: &Event) -> Result<(), AuditError> {
+        let (pending, _) = Pending::new(event)?;
+        self.sender.try_send(pending).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => AuditError::TooManyWaiting,
+            mpsc::error::TrySendError::Closed(_) => AuditError::Stopping,
+        })
     }
 }
 
@@ -121,7 +143,13 @@ async fn recorded(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
 
 fn answer(batch: impl IntoIterator<Item = Pending>, result: impl Fn(Uuid) -> Result<(), AuditError>) {
     for pending in batch {
-        // A caller that went away doesn't want to know.
-        let _ = pending.done.send(result(pending.id));
+        // Nobody waits for it, or no longer: the log has to say what was lost.
+        if let Err(Err(error)) = pending.done.send(result(pending.id)) {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                event = %pending.id,
+                "an event could not be recorded"
+            );
+        }
     }
 }
