@@ -13,6 +13,8 @@ use quarterdeck_domain::{
 };
 use time::OffsetDateTime;
 
+use crate::clock::unix_ms;
+
 use super::{
     alertmanager::AlertmanagerAlert,
     http_source::SourceError,
@@ -58,10 +60,6 @@ fn unknown(previous: &AlertsView, now: OffsetDateTime) -> AlertsView {
         },
         AlertsView::Unknown { .. } => previous.clone(),
     }
-}
-
-fn unix_ms(time: OffsetDateTime) -> i64 {
-    time.unix_timestamp() * 1000 + i64::from(time.millisecond())
 }
 
 fn view(alert: &PrometheusAlert, held: &[AlertmanagerAlert], profile: &Profile) -> AlertView {

@@ -3,6 +3,8 @@
 use quarterdeck_app::view::estate::{DatabaseNodeView, DatabaseRole};
 use time::OffsetDateTime;
 
+use crate::clock::unix_ms;
+
 use super::postgres_node::{NodeError, NodeFacts, NodePart};
 
 /// One view a node, in the order given.
@@ -47,7 +49,7 @@ fn silent_since(name: &str, previous: &[DatabaseNodeView], now: OffsetDateTime) 
             DatabaseRole::Unreachable { since_ms, .. } => *since_ms,
             DatabaseRole::Primary { .. } | DatabaseRole::Standby { .. } => None,
         });
-    before.unwrap_or_else(|| now.unix_timestamp() * 1000 + i64::from(now.millisecond()))
+    before.unwrap_or_else(|| unix_ms(now))
 }
 
 fn role(facts: &NodeFacts, known: &[&NodeFacts]) -> DatabaseRole {

@@ -17,12 +17,12 @@ use quarterdeck_domain::{
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
-use super::engine::unix_ms;
 use crate::{
     clients::{
         PrometheusClient, SourceError,
         prometheus::{LoadedRule, Series},
     },
+    clock::unix_ms,
     db::health_transitions,
 };
 

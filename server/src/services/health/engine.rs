@@ -12,6 +12,8 @@ use quarterdeck_domain::health::{
 };
 use time::OffsetDateTime;
 
+use crate::clock::unix_ms;
+
 /// Seconds between two points of a sparkline: sixty of them make an hour.
 pub const SPARK_STEP_S: u32 = 60;
 
@@ -109,12 +111,6 @@ impl Engine {
             metric.tile.spark = values.into_iter().skip(surplus).collect();
             metric.tile.spark_end_ms = Some(unix_ms(end));
         }
-    }
-
-    /// Whether any sparkline is still without a past.
-    #[must_use]
-    pub fn needs_seed(&self) -> bool {
-        self.metrics.iter().all(|m| m.tile.spark.len() <= 1)
     }
 
     /// Judges a poll. Returns the changes of band, to be stored.
@@ -255,12 +251,6 @@ impl MetricState {
             ..self.tile.clone()
         }
     }
-}
-
-/// Unix milliseconds of an instant.
-#[must_use]
-pub fn unix_ms(at: OffsetDateTime) -> i64 {
-    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use self::sources::Sources;
 use super::{leadership::Leadership, relay::Relay};
 use crate::{
     clients::{AlertmanagerClient, MetricsReader, PostgresNode, PrometheusClient, promql},
-    clock::Clock,
+    clock::{Clock, unix_ms},
     config::poller::PollerConfig,
     db::health_transitions,
     entropy::Entropy,
@@ -314,7 +314,7 @@ fn spark_values(
                 .is_some_and(|id| id == spec.id.as_str())
         })
         .collect();
-    let from_ms = crate::services::health::engine::unix_ms(from);
+    let from_ms = unix_ms(from);
     let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);
     let slot_of = |at_ms: i64| (at_ms - from_ms + step_ms / 2).div_euclid(step_ms);
     (0..SPARK_POINTS)

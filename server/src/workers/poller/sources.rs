@@ -8,11 +8,9 @@ use tokio::time::Instant;
 use super::PollerParts;
 use crate::{
     clients::{MetricsReader, PollResult, alerts, database_nodes},
+    clock::unix_ms,
     config::poller::PollerConfig,
-    services::{
-        health::engine::{Poll, unix_ms},
-        runbooks,
-    },
+    services::{health::engine::Poll, runbooks},
 };
 
 /// What is remembered from poll to poll.
