@@ -196,6 +196,82 @@ async fn without_its_database_the_console_goes_on_showing_and_stores_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_console_that_starts_without_its_database_takes_the_history_up_later() {
+    let Watched {
+        database,
+        exporter,
+        prometheus,
+        deck,
+        browser,
+    } = Watched::start(WELL).await;
+    let since = browser.tile("latency").await.since_ms;
+    let before = transitions(&browser, "cpu").await;
+    deck.stop().await;
+
+    // While the console is away one metric changes and the other does not.
+    exporter.set("latency_ms 20\ncpu_percent{pod=\"a\"} 90\n");
+    let (proxy, url) = behind_a_proxy(&database).await;
+    proxy.cut();
+    let deck = Deck::start(Sources {
+        database_url: url,
+        prometheus: &prometheus.url(),
+        redis: None,
+    })
+    .await;
+    // Long enough for a first judgement: the poller waits three seconds to know who polls.
+    let nobody = Browser::new(&deck.base);
+    eventually("a poll without the database", async || polled(&nobody).await).await;
+
+    proxy.mend();
+    eventually("a form code", async || {
+        !nobody
+            .get("/sign-in")
+            .await
+            .body
+            .contains("name=\"csrf\" value=\"\"")
+    })
+    .await;
+    let browser = deck.signed_in("vera").await;
+    eventually("the stored since when", async || {
+        browser.tile("latency").await.since_ms == since
+    })
+    .await;
+    assert_eq!(browser.tile("latency").await.band, Band::Ok);
+    assert_eq!(transitions(&browser, "latency").await.len(), 1, "nothing changed");
+    eventually("the other's change in the history", async || {
+        transitions(&browser, "cpu").await.len() == before.len() + 1
+    })
+    .await;
+    let change = &transitions(&browser, "cpu").await[0];
+    assert_eq!(
+        (&change["from"], &change["to"]),
+        (&"ok".into(), &"alert".into()),
+        "{change}"
+    );
+    let cpu = browser.tile("cpu").await;
+    assert_eq!(
+        (cpu.band, cpu.since_ms),
+        (Band::Alert, change["since_ms"].as_i64())
+    );
+    deck.stop().await;
+}
+
+async fn transitions(browser: &Browser, metric: &str) -> Vec<serde_json::Value> {
+    let answer = browser.get(&format!("/api/v1/health/{metric}/transitions")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+/// Whether the console has polled, as its figures tell everybody.
+async fn polled(browser: &Browser) -> bool {
+    let figures = browser.get("/metrics").await.body;
+    figures
+        .lines()
+        .filter_map(|line| line.strip_prefix("quarterdeck_last_poll_timestamp_seconds "))
+        .any(|value| value.parse::<f64>().is_ok_and(|at| at > 0.0))
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_console_starts_while_everything_is_down() {
     let database = TestDatabase::migrated().await;
     account(&database, "vera", Role::Viewer).await;

@@ -67,6 +67,12 @@ impl Tracker {
         }
     }
 
+    /// The same, as it turns out to have begun at `since`.
+    #[must_use]
+    pub const fn begun(self, since: OffsetDateTime) -> Self {
+        Self { since, ..self }
+    }
+
     /// The band that counts.
     #[must_use]
     pub const fn band(&self) -> Band {

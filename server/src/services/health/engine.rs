@@ -53,6 +53,8 @@ pub struct Engine {
     profile: Arc<Profile>,
     poll_interval_ms: u32,
     metrics: Vec<MetricState>,
+    /// Whether the stored history was read: until then it is not known what the first sight of a metric is a change from.
+    history_known: bool,
     polled_at: Option<OffsetDateTime>,
     alerts: AlertsView,
     sources: Vec<SourceView>,
@@ -63,6 +65,8 @@ pub struct Engine {
 struct MetricState {
     spec: MetricSpec,
     tracker: Option<Tracker>,
+    /// The first sight of it, kept until the stored history is known.
+    first_sight: Option<TransitionRecord>,
     reading: Reading,
     assessment: Assessment,
     last_value: Option<(f64, OffsetDateTime)>,
@@ -80,6 +84,7 @@ impl Engine {
             profile,
             poll_interval_ms,
             metrics,
+            history_known: false,
             polled_at: None,
             alerts: AlertsView::Unknown {
                 last_known: Vec::new(),
@@ -90,18 +95,18 @@ impl Engine {
         }
     }
 
-    /// Takes over bands and "since when" from the stored history. A metric that is not in `stored` starts anew
-    /// with its first reading. Bands that were already observed by this engine are left alone.
-    pub fn restore(&mut self, stored: impl IntoIterator<Item = (MetricId, Band, OffsetDateTime)>) {
-        for (id, band, since) in stored {
-            if let Some(metric) = self
-                .metrics
-                .iter_mut()
-                .find(|m| m.spec.id == id && m.tracker.is_none())
-            {
-                metric.tracker = Some(Tracker::new(band, since));
-            }
-        }
+    /// Takes over bands and "since when" from the stored history: the last stored band of each metric and when it
+    /// began. A metric that is not in `stored` starts anew with its first reading.
+    ///
+    /// Where metrics were judged before, because the history could not be read until now, the history is joined to the
+    /// first sight of each. Returns the changes of band between the two, to be stored before all others.
+    pub fn restore(&mut self, stored: &[(MetricId, Band, OffsetDateTime)]) -> Vec<TransitionRecord> {
+        self.history_known = true;
+        let joined = self.metrics.iter_mut().filter_map(|metric| {
+            let last = stored.iter().find(|(id, ..)| *id == metric.spec.id);
+            metric.join(last.map(|(_, band, since)| (*band, *since)))
+        });
+        joined.collect()
     }
 
     /// Fills the sparkline of a metric with its past, oldest first, one value each [`SPARK_STEP_S`], up to `end`.
@@ -113,7 +118,8 @@ impl Engine {
         }
     }
 
-    /// Judges a poll. Returns the changes of band, to be stored.
+    /// Judges a poll. Returns the changes of band, to be stored; the first sight of a metric is among them once the
+    /// history was [restored](Self::restore).
     pub fn apply(&mut self, poll: Poll) -> Vec<TransitionRecord> {
         let now = poll.at;
         let mut records = Vec::new();
@@ -129,7 +135,14 @@ impl Engine {
                     (new, _) => new.clone(),
                 };
             }
-            records.extend(metric.judge(now));
+            let change = metric.judge(now);
+            // The history starts with the very first sight of a metric, where there was none before.
+            let first = if self.history_known {
+                metric.join(None)
+            } else {
+                None
+            };
+            records.extend(first.or(change));
         }
         self.alerts = poll.alerts;
         self.sources = poll.sources;
@@ -185,6 +198,7 @@ impl MetricState {
         Self {
             spec: spec.clone(),
             tracker: None,
+            first_sight: None,
             reading: Reading::Missing(UnknownReason::NotYetRead),
             assessment: Assessment::Unknown {
                 reason: UnknownReason::NotYetRead,
@@ -202,25 +216,60 @@ impl MetricState {
             self.member.clone_from(&measured.member);
         }
         let seen = self.assessment.band();
-        let transition = match &mut self.tracker {
+        self.tile
+            .push_spark(self.assessment.measured().map(|m| m.value), unix_ms(now));
+        match &mut self.tracker {
             Some(tracker) => match tracker.observe(seen, now, self.spec.debounce) {
-                Observation::Changed(transition) => Some(transition),
+                Observation::Changed(transition) => Some(self.record(transition)),
                 Observation::Unchanged | Observation::Pending { .. } => None,
             },
             None => {
                 self.tracker = Some(Tracker::new(seen, now));
-                // The very first sight of a metric is stored too: its history starts here.
-                (seen != Band::Unknown).then_some(Transition {
+                self.first_sight = Some(self.record(Transition {
                     from: Band::Unknown,
                     to: seen,
                     since: now,
                     at: now,
-                })
+                }));
+                None
             }
+        }
+    }
+
+    /// Joins the last stored band, and since when, to the first sight. Returns the change between the two, if there is
+    /// one: the bands that were seen after that follow from it.
+    fn join(&mut self, stored: Option<(Band, OffsetDateTime)>) -> Option<TransitionRecord> {
+        let Some(mut first) = self.first_sight.take() else {
+            if let (None, Some((band, since))) = (self.tracker, stored) {
+                self.tracker = Some(Tracker::new(band, since));
+            }
+            return None;
         };
-        self.tile
-            .push_spark(self.assessment.measured().map(|m| m.value), unix_ms(now));
-        transition.map(|transition| TransitionRecord {
+        let seen = first.transition;
+        match stored {
+            // Another replica went on storing: its word is the later one.
+            Some((band, since)) if since >= seen.since => self.tracker = Some(Tracker::new(band, since)),
+            // It is as it was. Where it has not changed since, it has been so for longer than it was seen.
+            Some((band, since)) if band == seen.to => {
+                self.tracker = self.tracker.map(|tracker| {
+                    if tracker.since() == seen.since {
+                        tracker.begun(since)
+                    } else {
+                        tracker
+                    }
+                });
+            }
+            Some((band, _)) => {
+                first.transition.from = band;
+                return Some(first);
+            }
+            None => return (seen.to != Band::Unknown).then_some(first),
+        }
+        None
+    }
+
+    fn record(&self, transition: Transition) -> TransitionRecord {
+        TransitionRecord {
             metric: self.spec.id.clone(),
             transition,
             value: self.assessment.measured().map(|m| m.value),
@@ -229,7 +278,7 @@ impl MetricState {
                 Assessment::Known { .. } => None,
                 Assessment::Unknown { reason } => Some(reason.to_string()),
             },
-        })
+        }
     }
 
     fn view(&self) -> TileView {
@@ -314,6 +363,10 @@ mod tests {
         })
     }
 
+    fn stored(band: Band, since: OffsetDateTime) -> [(MetricId, Band, OffsetDateTime); 1] {
+        [(MetricId::new("latency").unwrap(), band, since)]
+    }
+
     fn tile(engine: &Engine) -> TileView {
         engine.view("e".into()).groups[0].tiles[0].clone()
     }
@@ -321,7 +374,7 @@ mod tests {
     #[test]
     fn before_the_first_reading_everything_is_unknown_even_with_a_history() {
         let mut engine = engine();
-        engine.restore([(MetricId::new("latency").unwrap(), Band::Ok, T0)]);
+        assert_eq!(engine.restore(&stored(Band::Ok, T0)), []);
         assert_eq!(tile(&engine).band, Band::Unknown);
         assert_eq!(tile(&engine).since_ms, None);
     }
@@ -329,11 +382,7 @@ mod tests {
     #[test]
     fn since_when_survives_a_restart() {
         let mut engine = engine();
-        engine.restore([(
-            MetricId::new("latency").unwrap(),
-            Band::Ok,
-            T0 - Duration::from_secs(3600),
-        )]);
+        engine.restore(&stored(Band::Ok, T0 - Duration::from_secs(3600)));
         let records = engine.apply(poll(5, measured(5, 10.0)));
         assert_eq!(records, []);
         assert_eq!(tile(&engine).band, Band::Ok);
@@ -343,6 +392,7 @@ mod tests {
     #[test]
     fn the_first_sight_of_a_metric_is_recorded() {
         let mut engine = engine();
+        engine.restore(&[]);
         let records = engine.apply(poll(5, measured(5, 10.0)));
         assert_eq!(records.len(), 1);
         assert_eq!(
@@ -350,6 +400,55 @@ mod tests {
             (Band::Unknown, Band::Ok)
         );
         assert_eq!(records[0].value, Some(10.0));
+    }
+
+    #[test]
+    fn a_history_that_comes_late_is_joined_to_what_was_seen_first() {
+        let before = T0 - Duration::from_secs(3600);
+        let late = |seen: &[f64], stored: &[_]| {
+            let mut engine = engine();
+            let later: Vec<_> = (0..)
+                .zip(seen)
+                .flat_map(|(n, value)| engine.apply(poll(n * 15, measured(n * 15, *value))))
+                .map(|record| (record.transition.from, record.transition.to))
+                .collect();
+            let joined: Vec<_> = engine
+                .restore(stored)
+                .into_iter()
+                .map(|record| {
+                    (
+                        record.transition.from,
+                        record.transition.to,
+                        record.transition.since,
+                    )
+                })
+                .collect();
+            (joined, later, tile(&engine).since_ms)
+        };
+        let ms = |at| Some(unix_ms(at));
+        // As it was: since when is what was stored.
+        assert_eq!(
+            late(&[10.0], &stored(Band::Ok, before)),
+            (vec![], vec![], ms(before))
+        );
+        // Another band: a change from the stored one, when it was first seen.
+        assert_eq!(
+            late(&[10.0], &stored(Band::Alert, before)),
+            (vec![(Band::Alert, Band::Ok, T0)], vec![], ms(T0))
+        );
+        // As it was at first, and changed meanwhile: the change stands.
+        let at = T0 + Duration::from_secs(15);
+        assert_eq!(
+            late(&[10.0, 150.0, 150.0], &stored(Band::Ok, before)),
+            (vec![], vec![(Band::Ok, Band::Alert)], ms(at))
+        );
+        // Never seen before: the history starts with the first sight.
+        assert_eq!(
+            late(&[10.0], &[]),
+            (vec![(Band::Unknown, Band::Ok, T0)], vec![], ms(T0))
+        );
+        // Another replica has stored since: it goes on from there.
+        assert_eq!(late(&[10.0], &stored(Band::Alert, at)), (vec![], vec![], ms(at)));
     }
 
     #[test]

@@ -204,14 +204,23 @@ impl Poller {
         self.parts.metrics.poll(started.elapsed(), now.unix_timestamp());
     }
 
-    /// Bands and "since when" come from the database, once, before the first judgement.
+    /// Bands and "since when" come from the database, once: before the first judgement where it answers, otherwise as soon
+    /// as it does.
     async fn restore(&mut self, leadership: Leadership) {
         if self.restored || leadership == Leadership::Unelected {
             return;
         }
         match health_transitions::latest(&self.parts.pool).await {
             Ok(stored) => {
-                self.engine.restore(stored);
+                // What another replica has stored since counts.
+                self.waiting.retain(|kept| {
+                    !stored
+                        .iter()
+                        .any(|(id, _, since)| *id == kept.metric && *since >= kept.transition.since)
+                });
+                for record in self.engine.restore(&stored).into_iter().rev() {
+                    self.waiting.push_front(record);
+                }
                 self.restored = true;
             }
             Err(error) => {
