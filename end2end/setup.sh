@@ -149,11 +149,11 @@ install_packages() {
 
     local environment=(env DEBIAN_FRONTEND=noninteractive)
     # shellcheck disable=SC2086 # the list is meant to be split
-    if ! "${as_root[@]}" "${environment[@]}" apt-get install -y -q $list; then
+    if ! "${as_root[@]}" "${environment[@]}" apt-get install -y -q --no-install-recommends $list; then
         say "not found in the package lists as they are; updating those and trying again"
         "${as_root[@]}" apt-get update -q
         # shellcheck disable=SC2086
-        "${as_root[@]}" "${environment[@]}" apt-get install -y -q $list ||
+        "${as_root[@]}" "${environment[@]}" apt-get install -y -q --no-install-recommends $list ||
             die "apt-get could not install $list(its reason is above)"
     fi
     sweep
