@@ -6,4 +6,5 @@ pub mod access;
 pub mod alert;
 pub mod audit;
 pub mod chart;
+pub mod database;
 pub mod health;
