@@ -22,11 +22,13 @@ pub struct IdentityConfig {
     pub key_rotation_s: u32,
     /// How many passwords are checked at the same time; each check takes 19 MiB and some 20 to 50 ms.
     pub password_checks: u32,
-    /// How many sign-ins one account may try within the window.
+    /// How many sign-ins one account may try from one address within the window.
     pub attempts_per_account: u32,
     /// How many sign-ins one address (an IPv6 network of /64 counts as one) may try within the window.
     pub attempts_per_address: u32,
-    /// The window of the two limits above, in seconds.
+    /// How many sign-ins one account may try within the window from all addresses where it has not signed in before.
+    pub attempts_per_account_everywhere: u32,
+    /// The window of the three limits above, in seconds.
     pub attempts_window_s: u32,
     /// Reverse proxies whose `X-Forwarded-For` is believed, as networks: `["10.0.0.0/8"]`.
     pub trusted_proxies: Vec<IpNet>,
@@ -44,6 +46,7 @@ impl Default for IdentityConfig {
             password_checks: 2,
             attempts_per_account: 10,
             attempts_per_address: 30,
+            attempts_per_account_everywhere: 100,
             attempts_window_s: 900,
             trusted_proxies: Vec::new(),
         }

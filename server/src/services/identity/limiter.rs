@@ -18,14 +18,18 @@ const REDIS_LIMIT: Duration = Duration::from_millis(250);
 /// The most counters kept in memory; beyond that the strangers share one.
 const MOST_IN_MEMORY: usize = 50_000;
 
-/// Counts one try under each key and gives the longest wait in milliseconds (0: go ahead), and whether a limit was
-/// crossed with just this try. ARGV: the window in milliseconds, then a limit for each key.
+/// Counts one try under each key but the first and gives the longest wait in milliseconds (0: go ahead), and whether a
+/// limit was crossed with just this try. The last counter, the account's from everywhere, counts what the others let pass, or one
+/// address could use it up; and nothing where the first key says that the account has signed in from here. ARGV: the window in milliseconds, then a limit for each counter.
 const TAKE: &str = "
 local wait, crossed = 0, 0
-for i, key in ipairs(KEYS) do
+local last = #KEYS - redis.call('EXISTS', KEYS[1])
+for i = 2, last do
+  if i == #KEYS and wait > 0 then break end
+  local key = KEYS[i]
   local tries = redis.call('INCR', key)
   if tries == 1 then redis.call('PEXPIRE', key, ARGV[1]) end
-  local limit = tonumber(ARGV[i + 1])
+  local limit = tonumber(ARGV[i])
   if tries > limit then
     wait = math.max(wait, redis.call('PTTL', key), 1)
     if tries == limit + 1 then crossed = 1 end
@@ -33,10 +37,13 @@ for i, key in ipairs(KEYS) do
 end
 return {wait, crossed}";
 
-/// Takes back a try that succeeded: the account starts anew, the address gets this one try back.
+/// Takes back a try that succeeded: the pair starts anew, the address and the account get this one try back, and the
+/// account is known at this address for ARGV[1] milliseconds.
 const GIVE_BACK: &str = "
-redis.call('DEL', KEYS[1])
-if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('DECR', KEYS[2]) end
+if redis.call('EXISTS', KEYS[1]) == 0 and redis.call('EXISTS', KEYS[4]) == 1 then redis.call('DECR', KEYS[4]) end
+redis.call('SET', KEYS[1], 1, 'PX', ARGV[1])
+redis.call('DEL', KEYS[2])
+if redis.call('EXISTS', KEYS[3]) == 1 then redis.call('DECR', KEYS[3]) end
 return 0";
 
 /// The answer to a try.
@@ -53,11 +60,20 @@ pub enum Attempt {
     },
 }
 
-/// Who tries, as two counters.
+/// Who tries: three counters, and the mark that says that this account has signed in from this address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempter {
-    account: String,
+    known: String,
+    pair: String,
     address: String,
+    account: String,
+}
+
+impl Attempter {
+    /// In the order of the scripts' keys.
+    fn keys(&self) -> [&String; 4] {
+        [&self.known, &self.pair, &self.address, &self.account]
+    }
 }
 
 impl Attempter {
@@ -76,21 +92,29 @@ impl Attempter {
         let name = Sha256::digest(username.as_bytes());
         let name: String = name.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         Self {
-            account: format!("account:{name}"),
+            known: format!("known:{name}:{network}"),
+            pair: format!("pair:{name}:{network}"),
             address: format!("address:{network}"),
+            account: format!("account:{name}"),
         }
     }
 }
 
-/// Counts sign-ins by account and by address, in fixed windows.
+/// Counts sign-ins in fixed windows: by account and address together, by address, and by account from everywhere.
+///
+/// The last has a much higher limit, and doesn't count where the account has signed in before: whoever knows a name can
+/// use that limit up from many addresses, and must not keep its owner out with it.
 #[derive(Debug)]
 pub struct Limiter {
     redis: Option<Redis>,
     memory: Mutex<HashMap<String, Window>>,
     clock: Arc<dyn Clock>,
     window: Duration,
+    /// How long an address stays known to an account after a sign-in.
+    known_for: Duration,
     per_account: u32,
     per_address: u32,
+    per_account_everywhere: u32,
 }
 
 struct Redis {
@@ -137,8 +161,10 @@ impl Limiter {
             memory: Mutex::new(HashMap::new()),
             clock,
             window: Duration::from_secs(u64::from(config.attempts_window_s)),
+            known_for: Duration::from_secs(u64::from(config.session_ttl_s)),
             per_account: config.attempts_per_account,
             per_address: config.attempts_per_address,
+            per_account_everywhere: config.attempts_per_account_everywhere,
         }
     }
 
@@ -160,16 +186,26 @@ impl Limiter {
     /// Takes a try back that succeeded.
     pub async fn give_back(&self, who: &Attempter) {
         {
+            let now = self.clock.now();
             let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-            memory.remove(&who.account);
-            if let Some(window) = memory.get_mut(&who.address) {
-                window.tries = window.tries.saturating_sub(1);
+            memory.remove(&who.pair);
+            let counted_everywhere = !memory.get(&who.known).is_some_and(|known| known.ends > now);
+            let counters = [Some(&who.address), counted_everywhere.then_some(&who.account)];
+            for counter in counters.into_iter().flatten() {
+                if let Some(window) = memory.get_mut(counter) {
+                    window.tries = window.tries.saturating_sub(1);
+                }
             }
+            let ends = now + self.known_for;
+            memory.insert(who.known.clone(), Window { tries: 0, ends });
         }
         if let Some(redis) = &self.redis {
             let mut connection = redis.connection.clone();
             let mut call = redis.give_back.prepare_invoke();
-            call.key(redis.key(&who.account)).key(redis.key(&who.address));
+            for key in who.keys() {
+                call.key(redis.key(key));
+            }
+            call.arg(u64::try_from(self.known_for.as_millis()).unwrap_or(u64::MAX));
             let answer = tokio::time::timeout(REDIS_LIMIT, call.invoke_async::<i64>(&mut connection)).await;
             if !matches!(answer, Ok(Ok(_))) {
                 tracing::warn!("Redis did not take a successful sign-in back from its limits");
@@ -181,11 +217,13 @@ impl Limiter {
         let redis = self.redis.as_ref()?;
         let mut connection = redis.connection.clone();
         let mut call = redis.take.prepare_invoke();
-        call.key(redis.key(&who.account))
-            .key(redis.key(&who.address))
-            .arg(u64::try_from(self.window.as_millis()).unwrap_or(u64::MAX))
+        for key in who.keys() {
+            call.key(redis.key(key));
+        }
+        call.arg(u64::try_from(self.window.as_millis()).unwrap_or(u64::MAX))
             .arg(self.per_account)
-            .arg(self.per_address);
+            .arg(self.per_address)
+            .arg(self.per_account_everywhere);
         match tokio::time::timeout(REDIS_LIMIT, call.invoke_async::<(u64, u8)>(&mut connection)).await {
             Ok(Ok((wait_ms, crossed))) => Some((wait_ms, crossed == 1)),
             Ok(Err(error)) => {
@@ -208,7 +246,16 @@ impl Limiter {
         let full = memory.len() >= MOST_IN_MEMORY;
         let mut wait_ms = 0;
         let mut crossed = false;
-        for (key, limit) in [(&who.account, self.per_account), (&who.address, self.per_address)] {
+        let known = memory.get(&who.known).is_some_and(|known| known.ends > now);
+        let counters = [
+            (&who.pair, self.per_account),
+            (&who.address, self.per_address),
+            (&who.account, self.per_account_everywhere),
+        ];
+        for (key, limit) in counters {
+            if key == &who.account && (known || wait_ms > 0) {
+                break;
+            }
             let key = if full && !memory.contains_key(key) {
                 "strangers"
             } else {
@@ -243,6 +290,7 @@ mod tests {
         let config = IdentityConfig {
             attempts_per_account: 3,
             attempts_per_address: 5,
+            attempts_per_account_everywhere: 6,
             attempts_window_s: 60,
             ..IdentityConfig::default()
         };
@@ -254,10 +302,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_account_is_limited_from_wherever() {
+    async fn an_account_is_limited_at_each_address_and_more_loosely_everywhere() {
         let clock = Arc::new(ManualClock::at(datetime!(2026-11-24 22:00 UTC)));
         let limiter = limiter(&clock);
-        for address in 1..=3 {
+        for address in [1, 1, 1, 2, 2, 3] {
             assert_eq!(limiter.take(&who("ada", address)).await, Attempt::Allowed);
         }
         let minute = Duration::from_secs(60);
@@ -270,6 +318,45 @@ mod tests {
         assert_eq!(limiter.take(&who("bob", 6)).await, Attempt::Allowed);
         clock.advance(time::Duration::seconds(60));
         assert_eq!(limiter.take(&who("ada", 7)).await, Attempt::Allowed);
+    }
+
+    #[tokio::test]
+    async fn one_address_does_not_use_up_the_tries_of_another() {
+        let clock = Arc::new(ManualClock::at(datetime!(2026-11-24 22:00 UTC)));
+        let limiter = limiter(&clock);
+        for _ in 0..3 {
+            assert_eq!(limiter.take(&who("ada", 1)).await, Attempt::Allowed);
+        }
+        assert!(matches!(
+            limiter.take(&who("ada", 1)).await,
+            Attempt::Refused { first: true, .. }
+        ));
+        // What was refused there doesn't count everywhere.
+        for _ in 0..20 {
+            limiter.take(&who("ada", 1)).await;
+        }
+        assert_eq!(limiter.take(&who("ada", 2)).await, Attempt::Allowed);
+    }
+
+    #[tokio::test]
+    async fn where_an_account_has_signed_in_strangers_elsewhere_do_not_lock_it_out() {
+        let clock = Arc::new(ManualClock::at(datetime!(2026-11-24 22:00 UTC)));
+        let limiter = limiter(&clock);
+        let home = who("ada", 1);
+        assert_eq!(limiter.take(&home).await, Attempt::Allowed);
+        limiter.give_back(&home).await;
+        for address in 2..=8 {
+            limiter.take(&who("ada", address)).await;
+        }
+        assert!(matches!(
+            limiter.take(&who("ada", 9)).await,
+            Attempt::Refused { .. }
+        ));
+        // As often as one address may, and no more.
+        for _ in 0..3 {
+            assert_eq!(limiter.take(&home).await, Attempt::Allowed);
+        }
+        assert!(matches!(limiter.take(&home).await, Attempt::Refused { .. }));
     }
 
     #[tokio::test]
