@@ -7,6 +7,8 @@ mod components;
 pub mod error;
 mod live;
 pub mod pages;
+#[cfg(feature = "ssr")]
+pub mod plain;
 pub mod ports;
 pub mod routes;
 pub mod shell;

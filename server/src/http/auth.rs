@@ -16,6 +16,7 @@ use super::cookies::Cookies;
 use super::plain_page::{PlainPage, bounce};
 use super::problem::Problem;
 use super::request::AskedBy;
+use super::theme;
 use crate::services::audit::Origin;
 use crate::services::identity::{Authentication, Identity};
 use crate::telemetry::trace;
@@ -160,7 +161,7 @@ impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
         match parts.extensions.get::<Asker>() {
             Some(Asker::Known(subject)) => Ok(Self(subject.clone())),
-            Some(Asker::Unknowable) => Err(unknowable(&parts.uri)),
+            Some(Asker::Unknowable) => Err(unknowable(&parts.uri, &parts.headers)),
             Some(Asker::Anonymous) | None => Err(anonymous(&parts.method, &parts.uri, &parts.headers)),
         }
     }
@@ -260,19 +261,21 @@ fn anonymous(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
     sign_in_page(Some(path), None).into_response()
 }
 
-fn unknowable(uri: &Uri) -> Response {
+fn unknowable(uri: &Uri, headers: &HeaderMap) -> Response {
     const TITLE: &str = "Sessions can't be checked";
     const TEXT: &str = "The console can't reach its own database, so it can't tell who is asking. People whose session \
-         it had checked shortly before can go on looking. Try again in a minute; if it lasts, look at the console's \
-         PostgreSQL.";
+         it had checked shortly before can go on looking.";
+    const ADVICE: &str = "Try again in a minute; if it lasts, look at the console's PostgreSQL.";
     let mut response = if is_api(uri) {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, TITLE, TEXT).into_response()
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, TITLE, format!("{TEXT} {ADVICE}")).into_response()
     } else {
         PlainPage {
             status: StatusCode::SERVICE_UNAVAILABLE,
             title: TITLE,
             text: TEXT.to_owned(),
+            advice: ADVICE.to_owned(),
             link: ("/", "Try again"),
+            theme: theme::chosen(headers),
         }
         .into_response()
     };

@@ -16,6 +16,7 @@ use url::Url;
 use super::auth::{Asker, AuthState, FormBinding, safe_next, sign_in_page};
 use super::plain_page::PlainPage;
 use super::problem::Problem;
+use super::theme;
 use crate::services::audit::Origin;
 use crate::services::identity::actor;
 
@@ -54,7 +55,7 @@ pub async fn refuse_cross_site(State(state): State<AuthState>, request: Request,
     }
     let (parts, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, FORM_LIMIT).await else {
-        return too_large();
+        return too_large(&parts.headers);
     };
     let code = parts
         .headers
@@ -161,26 +162,30 @@ async fn refuse(state: &AuthState, request: &Parts, reason: &str) -> Response {
         }
     }
     const TITLE: &str = "Not sent from this console";
-    const TEXT: &str = "Nothing was changed. The form was out of date, or it was sent by another site. Open the page \
-         again and send it from there.";
+    const TEXT: &str = "Nothing was changed. The form was out of date, or it was sent by another site.";
+    const ADVICE: &str = "Open the page again and send it from there.";
     if path.starts_with("/api/") {
-        return Problem::new(StatusCode::FORBIDDEN, TITLE, TEXT).into_response();
+        return Problem::new(StatusCode::FORBIDDEN, TITLE, format!("{TEXT} {ADVICE}")).into_response();
     }
     PlainPage {
         status: StatusCode::FORBIDDEN,
         title: TITLE,
         text: TEXT.to_owned(),
+        advice: ADVICE.to_owned(),
         link: ("/", "Open the console"),
+        theme: theme::chosen(&request.headers),
     }
     .into_response()
 }
 
-fn too_large() -> Response {
+fn too_large(headers: &HeaderMap) -> Response {
     PlainPage {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         title: "Too much was sent",
         text: format!("Nothing was changed: a form may hold at most {FORM_LIMIT} bytes."),
+        advice: "Open the page again and send less.".to_owned(),
         link: ("/", "Open the console"),
+        theme: theme::chosen(headers),
     }
     .into_response()
 }

@@ -1,32 +1,49 @@
-//! Pages for when the real ones can't or must not be rendered: a heading, a sentence, a link. No script, no style.
+//! Pages for when the real ones can't or must not be rendered: what happened, what it means, what to do. No script.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use quarterdeck_app::plain::{PlainText, plain_page};
+use quarterdeck_app::ports::Theme;
 
-/// A page that says what happened, what it means, and leads on.
+use super::assets::AssetNames;
+
+/// Nothing but the console's own style sheet and mark.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'";
+
+/// A page that says what happened, what it means and what to do, and leads on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlainPage {
     /// The HTTP status.
     pub status: StatusCode,
-    /// What happened.
+    /// What happened, in a few words.
     pub title: &'static str,
-    /// What it means and what to do.
+    /// What happened and what it means.
     pub text: String,
+    /// What to do.
+    pub advice: String,
     /// Where to go on: a path of this site, and the link's words.
     pub link: (&'static str, &'static str),
+    /// The browser's choice of colours.
+    pub theme: Theme,
 }
 
 impl IntoResponse for PlainPage {
     fn into_response(self) -> Response {
-        let (title, text) = (escape(self.title), escape(&self.text));
-        let (path, words) = (escape(self.link.0), escape(self.link.1));
-        let html = format!(
-            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-             <meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\">\
-             <title>{title} – Quarterdeck</title></head><body><main><h1>{title}</h1><p>{text}</p>\
-             <p><a href=\"{path}\">{words}</a></p></main></body></html>"
-        );
-        (self.status, Html(html)).into_response()
+        let said = PlainText {
+            title: self.title,
+            text: &self.text,
+            advice: &self.advice,
+            link: self.link,
+        };
+        let stylesheet = AssetNames::embedded().map(|names| names.stylesheet);
+        let policy = (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        (
+            self.status,
+            [policy],
+            Html(plain_page(&said, self.theme, stylesheet)),
+        )
+            .into_response()
     }
 }
 
@@ -56,15 +73,29 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
 
+    async fn html(response: Response) -> String {
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
     #[tokio::test]
     async fn what_it_is_given_stays_text() {
-        let response = bounce("/health/x?a=\"><script>1</script>");
-        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
-        let html = String::from_utf8(body.to_vec()).unwrap();
-        assert!(!html.contains("<script"), "{html}");
+        let bounced = html(bounce("/health/x?a=\"><script>1</script>")).await;
+        assert!(!bounced.contains("<script"), "{bounced}");
         assert!(
-            html.contains("0;url=/health/x?a=&quot;&gt;&lt;script&gt;"),
-            "{html}"
+            bounced.contains("0;url=/health/x?a=&quot;&gt;&lt;script&gt;"),
+            "{bounced}"
         );
+        let page = PlainPage {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            title: "Title",
+            text: "<script>1</script>".into(),
+            advice: "<b>Wait</b>".into(),
+            link: ("/sign-in", "Back"),
+            theme: Theme::Dark,
+        };
+        let page = html(page.into_response()).await;
+        assert!(!page.contains("<script") && !page.contains("<b>"), "{page}");
+        assert!(page.contains("data-theme=\"dark\""), "{page}");
     }
 }

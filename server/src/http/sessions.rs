@@ -2,7 +2,7 @@
 
 use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use quarterdeck_domain::access::Permission;
 use serde::Deserialize;
@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::auth::{Asker, AuthState, RequestOrigin, SignedIn, safe_next, sign_in_page};
 use super::rate_limit::too_many_attempts;
+use super::theme;
 use crate::services::identity::{IdentityError, PasswordError};
 
 /// The page of one's own sessions.
@@ -29,6 +30,7 @@ pub struct SignIn {
 pub async fn sign_in(
     State(state): State<AuthState>,
     RequestOrigin(origin): RequestOrigin,
+    headers: HeaderMap,
     Form(form): Form<SignIn>,
 ) -> Response {
     let next = safe_next(&state.public_url, &form.next);
@@ -44,7 +46,9 @@ pub async fn sign_in(
             response
         }
         Err(IdentityError::WrongCredentials) => back("credentials"),
-        Err(IdentityError::TooManyAttempts { retry_after }) => too_many_attempts(retry_after),
+        Err(IdentityError::TooManyAttempts { retry_after }) => {
+            too_many_attempts(retry_after, theme::chosen(&headers))
+        }
         Err(IdentityError::Password(PasswordError::Busy)) => back("busy"),
         Err(error) if error.is_unavailable() => {
             tracing::warn!(

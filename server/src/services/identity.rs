@@ -52,7 +52,7 @@ pub enum IdentityError {
     /// Too many tries.
     #[error(
         "too many sign-ins were tried with this name or from this address; wait {} and try again",
-        minutes(*retry_after)
+        spoken(*retry_after)
     )]
     TooManyAttempts {
         /// When to try again.
@@ -105,7 +105,7 @@ impl From<sqlx::Error> for IdentityError {
 }
 
 /// A time as a person says it: `40 seconds`, `15 minutes`.
-fn minutes(time: Duration) -> String {
+pub fn spoken(time: Duration) -> String {
     match time.as_secs() {
         0..=1 => "a second".to_owned(),
         seconds @ 2..=90 => format!("{seconds} seconds"),
