@@ -189,7 +189,7 @@ impl Limiter {
             let now = self.clock.now();
             let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
             memory.remove(&who.pair);
-            let counted_everywhere = !memory.get(&who.known).is_some_and(|known| known.ends > now);
+            let counted_everywhere = memory.get(&who.known).is_none_or(|known| known.ends <= now);
             let counters = [Some(&who.address), counted_everywhere.then_some(&who.account)];
             for counter in counters.into_iter().flatten() {
                 if let Some(window) = memory.get_mut(counter) {
