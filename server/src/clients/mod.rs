@@ -4,14 +4,17 @@
 pub mod alertmanager;
 pub mod alerts;
 pub mod database_nodes;
+pub mod database_sessions;
 pub mod http_source;
 pub mod metrics_reader;
+pub mod node_connection;
 pub mod postgres_node;
 pub mod prometheus;
 mod prometheus_answer;
 pub mod promql;
 
 pub use alertmanager::AlertmanagerClient;
+pub use database_sessions::DatabaseSessions;
 pub use http_source::SourceError;
 pub use metrics_reader::{MetricReading, MetricsReader, PollResult};
 pub use postgres_node::PostgresNode;

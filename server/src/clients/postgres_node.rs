@@ -1,17 +1,14 @@
 //! Asks a node of the watched PostgreSQL cluster what it is: primary or standby, and how far.
 //!
 //! The SQL stands here and not in `db`, which is the console's own database: these servers belong to someone
-//! else, and the console only looks. Each node is asked through one connection, made when it is needed and
-//! kept while it works.
+//! else, and the console only looks.
 
-use std::{fmt, time::Duration};
+use std::sync::Arc;
 
-use sqlx::{
-    ConnectOptions, Connection, PgConnection, Row,
-    postgres::{PgConnectOptions, PgRow},
-};
-use tokio::{sync::Mutex, time::timeout};
+use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
 
+pub use super::node_connection::NodeError;
+use super::node_connection::{NodeConnection, from_sqlx};
 use crate::config::postgres::{PostgresNodeConfig, PostgresNodeConfigError};
 
 /// What a node says of itself at one moment.
@@ -46,41 +43,10 @@ pub enum NodePart {
     },
 }
 
-/// Why a node could not be asked. No text holds an address or a password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NodeError {
-    /// It does not answer in time.
-    #[error("does not answer within {} ms", limit.as_millis())]
-    Timeout {
-        /// The limit.
-        limit: Duration,
-    },
-    /// No connection, or it broke off.
-    #[error("cannot be reached: {reason}")]
-    Unreachable {
-        /// What the network said.
-        reason: String,
-    },
-    /// It answers, and refuses.
-    #[error("refuses: {reason}")]
-    Refused {
-        /// What it said.
-        reason: String,
-    },
-    /// The role may not see what it would have to report; its answers would be zeros.
-    #[error("its role may not see replication; GRANT pg_monitor TO {role}")]
-    NotPermitted {
-        /// The role.
-        role: String,
-    },
-}
-
 /// One watched node.
+#[derive(Debug, Clone)]
 pub struct PostgresNode {
-    name: String,
-    options: PgConnectOptions,
-    timeout: Duration,
-    connection: Mutex<Option<PgConnection>>,
+    connection: Arc<NodeConnection>,
 }
 
 /// One row, whatever the node is. Functions that only one kind of node may call stand in branches that are
@@ -106,72 +72,38 @@ const SYSTEM_IDENTIFIER: &str = "SELECT system_identifier FROM pg_control_system
 /// SQLSTATE insufficient_privilege.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
-/// Without the address: the driver's options print their password.
-impl fmt::Debug for PostgresNode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresNode")
-            .field("name", &self.name)
-            .field("timeout", &self.timeout)
-            .finish_non_exhaustive()
-    }
-}
-
 impl PostgresNode {
     /// Prepares to ask; no connection is made yet.
     ///
     /// # Errors
     /// [`PostgresNodeConfigError::Url`] when the address cannot be read.
     pub fn new(config: &PostgresNodeConfig) -> Result<Self, PostgresNodeConfigError> {
-        let timeout = config.timeout();
-        let options = config
-            .connect_options()?
-            .application_name("quarterdeck")
-            .options([
-                ("statement_timeout", format!("{}ms", timeout.as_millis())),
-                ("default_transaction_read_only", "on".to_owned()),
-            ])
-            .disable_statement_logging();
         Ok(Self {
-            name: config.name.clone(),
-            options,
-            timeout,
-            connection: Mutex::new(None),
+            connection: Arc::new(NodeConnection::new(config)?),
         })
     }
 
     /// Its name in the configuration.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        self.connection.name()
     }
 
-    /// Asks what it is. A kept connection that turns out to be broken, as after a restart of the server, is
-    /// replaced at once. Each step has the time limit: to ask on the kept connection, to connect, and to ask.
+    /// The connection, for whatever else is asked there.
+    #[must_use]
+    pub fn connection(&self) -> Arc<NodeConnection> {
+        Arc::clone(&self.connection)
+    }
+
+    /// Asks what it is.
     ///
     /// # Errors
     /// [`NodeError`].
     pub async fn ask(&self) -> Result<NodeFacts, NodeError> {
-        let mut kept = self.connection.lock().await;
-        // Taken out: if this future is dropped half-way, a connection with an answer under way is not used
-        // again.
-        if let Some(mut connection) = kept.take() {
-            match self.within(facts(&mut connection)).await {
-                Ok(report) => {
-                    *kept = Some(connection);
-                    return report.ok_or_permission();
-                }
-                // A server that is frozen would be so on a new connection, too.
-                Err(error @ NodeError::Timeout { .. }) => return Err(error),
-                Err(
-                    NodeError::Unreachable { .. }
-                    | NodeError::Refused { .. }
-                    | NodeError::NotPermitted { .. },
-                ) => {}
-            }
-        }
-        let mut connection = self.within(self.options.connect()).await?;
-        let report = self.within(facts(&mut connection)).await?;
-        *kept = Some(connection);
+        let report = self
+            .connection
+            .run(|connection| Box::pin(facts(connection)))
+            .await?;
         report.ok_or_permission()
     }
 
@@ -180,19 +112,15 @@ impl PostgresNode {
     /// # Errors
     /// [`NodeError`].
     pub async fn clock_and_version(&self) -> Result<(i64, i32), NodeError> {
-        let mut connection = self.within(self.options.connect()).await?;
+        let mut connection = self.connection.fresh().await?;
         let query = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms, current_setting('server_version_num')::int AS version";
-        let row = self.within(sqlx::query(query).fetch_one(&mut connection)).await?;
+        let row = self
+            .connection
+            .within(sqlx::query(query).fetch_one(&mut connection))
+            .await?;
         let answer = (|| Ok((row.try_get("ms")?, row.try_get::<i32, _>("version")? / 10_000)))();
-        let _ = timeout(self.timeout, connection.close()).await;
+        let _ = self.connection.within(connection.close()).await;
         answer.map_err(from_sqlx)
-    }
-
-    async fn within<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, NodeError> {
-        match timeout(self.timeout, work).await {
-            Ok(outcome) => outcome.map_err(from_sqlx),
-            Err(_) => Err(NodeError::Timeout { limit: self.timeout }),
-        }
     }
 }
 
@@ -255,26 +183,4 @@ fn is_permission(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
         .is_some_and(|e| e.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE))
-}
-
-/// What the driver says, in words that hold no address and no password: only what the server or the operating
-/// system said.
-fn from_sqlx(error: sqlx::Error) -> NodeError {
-    match error {
-        sqlx::Error::Database(error) => NodeError::Refused {
-            reason: error.message().to_owned(),
-        },
-        sqlx::Error::Io(error) => NodeError::Unreachable {
-            reason: error.to_string(),
-        },
-        sqlx::Error::Tls(error) => NodeError::Unreachable {
-            reason: format!("TLS: {error}"),
-        },
-        sqlx::Error::Protocol(_) => NodeError::Unreachable {
-            reason: "it does not speak PostgreSQL's protocol".to_owned(),
-        },
-        _ => NodeError::Unreachable {
-            reason: "the connection failed".to_owned(),
-        },
-    }
 }

@@ -12,6 +12,7 @@ use figment::{
 use serde::Deserialize;
 
 pub mod database;
+pub mod database_sessions;
 pub mod http_source;
 pub mod identity;
 pub mod log;
@@ -23,6 +24,7 @@ pub mod server;
 
 use self::{
     database::DatabaseConfig,
+    database_sessions::DatabaseSessionsConfig,
     http_source::{HttpSourceConfig, HttpSourceConfigError},
     identity::IdentityConfig,
     log::LogConfig,
@@ -53,6 +55,9 @@ pub struct Config {
     /// The nodes of the watched PostgreSQL cluster.
     #[serde(default)]
     pub postgres: Vec<PostgresNodeConfig>,
+    /// What is shown of the watched database's sessions, and which are never ended.
+    #[serde(default)]
+    pub database_sessions: DatabaseSessionsConfig,
     /// Which metrics are watched.
     #[serde(default)]
     pub profile: ProfileConfig,
@@ -140,6 +145,11 @@ impl Config {
         }
         let bounds = [
             (
+                "database_sessions.long_running_s",
+                (1..=86_400).contains(&self.database_sessions.long_running_s),
+                "must lie between 1 and 86400",
+            ),
+            (
                 "poller.interval_ms",
                 (500..=300_000).contains(&self.poller.interval_ms),
                 "must lie between 500 and 300000",
@@ -221,6 +231,7 @@ mod tests {
             "prometheus",
             "alertmanager",
             "postgres",
+            "database_sessions",
             "profile",
             "identity",
             "poller",

@@ -6,7 +6,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 
-/// One node that is asked for its role. The role that signs in needs `pg_monitor` and nothing else.
+/// One node that is asked for its role and its sessions. The role that signs in needs `pg_monitor`, and
+/// `pg_signal_backend` if sessions are to be ended from the console; it need not be a superuser.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PostgresNodeConfig {

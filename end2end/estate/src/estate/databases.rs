@@ -83,6 +83,7 @@ pub(crate) fn start_primary(config: &EstateConfig, ports: &Ports) -> Result<Post
             role("postgres_exporter", "LOGIN"),
             role("quarterdeck_monitor", "LOGIN"),
             "GRANT pg_monitor TO postgres_exporter, quarterdeck_monitor;".into(),
+            "GRANT pg_signal_backend TO quarterdeck_monitor;".into(),
             format!(
                 "SELECT pg_create_physical_replication_slot('{SLOT}', true)
                   WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '{SLOT}');"
