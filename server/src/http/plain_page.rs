@@ -97,5 +97,10 @@ mod tests {
         let page = html(page.into_response()).await;
         assert!(!page.contains("<script") && !page.contains("<b>"), "{page}");
         assert!(page.contains("data-theme=\"dark\""), "{page}");
+        assert_eq!(
+            page.contains("rel=\"stylesheet\""),
+            AssetNames::embedded().is_some(),
+            "{page}"
+        );
     }
 }
