@@ -90,6 +90,9 @@ fn context(uri: &Uri, headers: &HeaderMap) {
     } else if query.contains("theme=light") {
         request.theme = Theme::Light;
     }
+    if let (true, Some(subject)) = (uri.path().starts_with("/audit"), &mut request.subject) {
+        subject.role = quarterdeck_domain::access::Role::Auditor;
+    }
     if query.contains("out") || uri.path() == "/sign-in" {
         request.subject = None;
     }

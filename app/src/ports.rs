@@ -4,12 +4,13 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use quarterdeck_domain::{access::Subject, chart::TimeRange};
+use quarterdeck_domain::{access::Subject, audit::Search, chart::TimeRange};
 
 use crate::{
     error::ConsoleError,
     view::{
         account::SessionView,
+        audit::{AuditEntryView, AuditPageView},
         health::{MetricView, OverviewView, RangeView, TransitionView},
         runbook::RunbookView,
     },
@@ -56,6 +57,23 @@ pub trait Console: Send + Sync {
     /// # Errors
     /// [`ConsoleError::NotFound`] when it carries none of that name.
     fn runbook(&self, subject: &Subject, name: &str) -> Result<RunbookView, ConsoleError>;
+
+    /// A page of a search in the audit log.
+    fn audit_page<'a>(
+        &'a self,
+        subject: &'a Subject,
+        search: &'a Search,
+    ) -> BoxFuture<'a, Result<AuditPageView, ConsoleError>>;
+
+    /// One row of the audit log, with what proves it.
+    ///
+    /// # Errors
+    /// [`ConsoleError::NotFound`] when there is none of that number.
+    fn audit_entry<'a>(
+        &'a self,
+        subject: &'a Subject,
+        seq: u64,
+    ) -> BoxFuture<'a, Result<AuditEntryView, ConsoleError>>;
 
     /// `(id, title)` of all metrics in order, for navigation and the command palette.
     fn metric_index(&self) -> Vec<(String, String)>;

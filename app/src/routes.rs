@@ -10,6 +10,7 @@ use leptos_router::{
 
 use crate::pages::{
     account::{sessions::SessionsPage, sign_in::SignInPage},
+    audit::{entry::AuditEntryPage, list::AuditPage},
     health::metric::MetricPage,
     not_found::NotFoundPage,
     overview::OverviewPage,
@@ -26,6 +27,8 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
                 <Route path=path!("/health/:id") view=MetricPage ssr=SsrMode::Async />
                 <Route path=path!("/runbooks/:name") view=RunbookPage ssr=SsrMode::Async />
+                <Route path=path!("/audit") view=AuditPage ssr=SsrMode::Async />
+                <Route path=path!("/audit/:seq") view=AuditEntryPage ssr=SsrMode::Async />
                 <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
                 <Route path=path!("/account/sessions") view=SessionsPage ssr=SsrMode::Async />
             </FlatRoutes>

@@ -228,10 +228,20 @@ async fn nothing_is_shown_to_somebody_who_is_signed_out() {
         subject: None,
         ..request(path)
     };
-    for path in ["/", "/health/api_latency_p99", "/account/sessions", "/nowhere"] {
+    for path in [
+        "/",
+        "/health/api_latency_p99",
+        "/account/sessions",
+        "/audit",
+        "/audit/3",
+        "/nowhere",
+    ] {
         let page = get_as(path, Scenario::Mixed, out(path)).await;
         assert!(page.status >= 400, "{path}");
-        page.lacks("redis_memory").lacks("2,837").lacks("10.20.0.14");
+        page.lacks("redis_memory")
+            .lacks("2,837")
+            .lacks("10.20.0.14")
+            .lacks("signing_key");
     }
 }
 
@@ -297,4 +307,105 @@ async fn the_document_has_language_title_theme_and_style() {
     page.has("<title>Overview · SkillQuest · Quarterdeck</title>")
         .has("href=\"/pkg/quarterdeck.css\"");
     page.has("href=\"#main\"").has("<main id=\"main\"");
+}
+
+fn auditor(path: &str) -> RequestContext {
+    let mut context = request(path);
+    if let Some(subject) = &mut context.subject {
+        subject.role = quarterdeck_domain::access::Role::Auditor;
+    }
+    context
+}
+
+#[tokio::test]
+async fn the_audit_log_reads_as_sentences_with_the_raw_fields_beside_them() {
+    let page = get_as("/audit", Scenario::Calm, auditor("/audit")).await;
+    assert_eq!(page.status, 200);
+    page.in_order(&[
+        "href=\"/audit/9\"",
+        "ada signed out",
+        "href=\"/audit/4\"",
+        "ada signed in",
+    ]);
+    page.has("<code>session.refused<")
+        .has("href=\"/audit?actor=ada\"")
+        .has("href=\"/audit?object_kind=account&amp;object_id=ada\"")
+        .has("This row does not verify. Its hash does not fit its text.")
+        .has("&lt;b&gt;bold&lt;/b&gt;")
+        .lacks("<b>bold");
+    page.has("aria-current=\"page\">Audit<").lacks("style=");
+}
+
+#[tokio::test]
+async fn a_search_stands_in_the_address_in_the_form_and_in_the_links() {
+    let path =
+        "/audit?actor=ada&action=session.*&outcome=refused&object_id=a%26b&from=2026-11-24T22%3A00&before=40";
+    let page = get_as(path, Scenario::Storm, auditor(path)).await;
+    page.has("name=\"actor\" value=\"ada\"")
+        .has("value=\"session.*\" selected")
+        .has("value=\"refused\" selected")
+        .has("name=\"object_id\" value=\"a&amp;b\"")
+        .has("name=\"from\" step=\"1\" value=\"2026-11-24T22:00:00\"");
+    let same = "actor=ada&amp;action=session.*&amp;object_id=a%26b&amp;outcome=refused&amp;from=2026-11-24T22%3A00%3A00";
+    page.has(&format!("/api/v1/audit/export?format=csv&amp;{same}\""))
+        .has(&format!("/audit?{same}&amp;before=1234567\""))
+        .has(&format!("/audit?{same}&amp;after=9\""));
+    page.has("looked back to row 1234567").has("Search on");
+}
+
+#[tokio::test]
+async fn a_search_without_rows_says_so_and_nonsense_is_a_400() {
+    get_as(
+        "/audit?actor=nobody",
+        Scenario::Calm,
+        auditor("/audit?actor=nobody"),
+    )
+    .await
+    .has("No row fits this search");
+    get_as("/audit", Scenario::Fresh, auditor("/audit"))
+        .await
+        .has("Nothing has been recorded here yet");
+    let path = "/audit?outcome=great";
+    let page = get_as(path, Scenario::Calm, auditor(path)).await;
+    assert_eq!(page.status, 400);
+    page.has("succeeded, refused and failed");
+}
+
+#[tokio::test]
+async fn a_row_shows_its_hashes_its_neighbours_and_whether_it_verifies() {
+    let page = get_as("/audit/3", Scenario::Calm, auditor("/audit/3")).await;
+    assert_eq!(page.status, 200);
+    page.has("Verifies")
+        .has("href=\"/audit/2\"")
+        .has("href=\"/audit/4\"")
+        .has(&format!("<code>{:064x}<", 3 * 7_919))
+        .has("session.refused")
+        .has("&lt;script&gt;alert(1)")
+        .lacks("<script>alert(1)")
+        .lacks("Does not verify");
+    get_as("/audit/4", Scenario::Calm, auditor("/audit/4"))
+        .await
+        .has("Does not verify")
+        .has(&"ab".repeat(32));
+    for path in ["/audit/99", "/audit/x"] {
+        assert_eq!(
+            get_as(path, Scenario::Calm, auditor(path)).await.status,
+            404,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_audit_log_is_not_offered_to_roles_without_it() {
+    for path in ["/audit", "/audit/3"] {
+        let page = get(path, Scenario::Calm).await;
+        assert_eq!(page.status, 403, "{path}");
+        page.has("the role operator does not include it")
+            .lacks("signing_key");
+    }
+    get("/", Scenario::Calm).await.lacks("href=\"/audit\"");
+    get_as("/", Scenario::Calm, auditor("/"))
+        .await
+        .has("href=\"/audit\"");
 }

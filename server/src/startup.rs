@@ -38,7 +38,7 @@ use crate::{
         theme,
     },
     services::{
-        audit::Recorder,
+        audit::{AuditLog, EventMaker, Recorder},
         console::ConsoleService,
         health::{charts::Charts, engine::Engine, hub::Hub},
         identity::{Identity, IdentityParts, Limiter, Passwords},
@@ -97,6 +97,8 @@ impl Console {
         let mut workers = JoinSet::new();
 
         let (recorder, recording) = Recorder::start(pool.clone());
+        let events = EventMaker::new(Arc::clone(&clock), Arc::clone(&entropy));
+        let audit = AuditLog::new(pool.clone(), recorder.clone(), events);
         let limiter_redis = match &config.redis {
             Some(redis) => Some((redis.connection()?, redis.prefix.as_str())),
             None => None,
@@ -176,6 +178,7 @@ impl Console {
             hub: Arc::clone(&hub),
             charts: Charts::new(prometheus, pool.clone()),
             identity: Arc::clone(&identity),
+            audit,
             profile,
             clock: Arc::clone(&clock),
             grafana_url: config.server.grafana_url.clone(),
@@ -304,6 +307,21 @@ fn router(state: &AppState, stylesheet: &str) -> (Router, Vec<Door>) {
             health,
             get(rest::health::transitions),
         )
+        .get(
+            "/api/v1/audit",
+            Access::Call(Permission::ViewAudit),
+            get(rest::audit::page),
+        )
+        .get(
+            "/api/v1/audit/export",
+            Access::Call(Permission::ExportAudit),
+            get(rest::audit::export),
+        )
+        .get(
+            "/api/v1/audit/{seq}",
+            Access::Call(Permission::ViewAudit),
+            get(rest::audit::entry),
+        )
         .get("/api/v1/events", health, get(events::stream))
         .get(
             "/api/v1/me",
@@ -345,6 +363,7 @@ fn router(state: &AppState, stylesheet: &str) -> (Router, Vec<Door>) {
         let access = match path.as_str() {
             pages::SIGN_IN => Access::Public,
             "/account/sessions" => Access::Page(Permission::ViewOwnSessions),
+            "/audit" | "/audit/{seq}" => Access::Page(Permission::ViewAudit),
             _ => Access::Page(Permission::ViewHealth),
         };
         Door {

@@ -7,6 +7,7 @@ pub mod connection;
 pub mod failure;
 pub mod icon;
 pub mod moment;
+pub mod navigation;
 pub mod page;
 pub mod palette;
 pub mod runbook;

@@ -4,7 +4,11 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 
 use super::{
-    account_menu::AccountMenu, connection::ConnectionState, icon::Mark, moment::LocalTimes,
+    account_menu::AccountMenu,
+    connection::ConnectionState,
+    icon::Mark,
+    moment::LocalTimes,
+    navigation::{Navigation, entries},
     palette::CommandPalette,
 };
 use crate::ports::{ConsoleHandle, RequestContext};
@@ -26,6 +30,14 @@ pub fn Page(
     let console = use_context::<ConsoleHandle>();
     let request = use_context::<RequestContext>();
     let system = console.as_ref().map(|c| c.title()).unwrap_or_default();
+    let pages = request
+        .as_ref()
+        .and_then(|r| r.subject.as_ref())
+        .map(entries)
+        .unwrap_or_default();
+    let path = request.as_ref().map_or_else(String::new, |r| {
+        r.path_and_query.split('?').next().unwrap_or_default().to_owned()
+    });
     let signed_in = request.as_ref().is_some_and(|r| r.subject.is_some());
     let metrics = console
         .as_ref()
@@ -44,9 +56,10 @@ pub fn Page(
                 <span class="brand-name">"Quarterdeck"</span>
             </a>
             <span class="brand-system">{system}</span>
+            <Navigation entries=pages.clone() path />
             {live.then(|| view! { <ConnectionState rendered_at_ms /> })}
             <div class="top-bar-tools">
-                {signed_in.then(|| view! { <CommandPalette metrics /> })}
+                {signed_in.then(|| view! { <CommandPalette pages metrics /> })}
                 {request.map(|request| view! { <AccountMenu request /> })}
             </div>
         </header>

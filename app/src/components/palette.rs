@@ -12,13 +12,17 @@ struct Place {
     href: String,
 }
 
-fn places(metrics: Vec<(String, String)>) -> Vec<Place> {
-    let page = |title: &str, href: &str| Place {
-        title: title.into(),
-        kind: "page",
-        href: href.into(),
-    };
-    let mut all = vec![page("Overview", "/"), page("Your sessions", "/account/sessions")];
+fn places(pages: Vec<(String, String)>, metrics: Vec<(String, String)>) -> Vec<Place> {
+    let own = ("Your sessions".to_owned(), "/account/sessions".to_owned());
+    let mut all: Vec<Place> = pages
+        .into_iter()
+        .chain([own])
+        .map(|(title, href)| Place {
+            title,
+            kind: "page",
+            href,
+        })
+        .collect();
     all.extend(metrics.into_iter().map(|(id, title)| Place {
         title,
         kind: "metric",
@@ -41,6 +45,8 @@ const SINGLE_KEYS: &str = "quarterdeck-single-keys";
 /// Buttons that open the palette and the list of keys, and both dialogs.
 #[island]
 pub fn CommandPalette(
+    /// `(title, address)` of every page that the person may see.
+    pages: Vec<(String, String)>,
     /// `(id, title)` of every metric.
     metrics: Vec<(String, String)>,
 ) -> impl IntoView {
@@ -50,7 +56,7 @@ pub fn CommandPalette(
     let query = RwSignal::new(String::new());
     let chosen = RwSignal::new(0_usize);
     let single_keys = RwSignal::new(true);
-    let places = StoredValue::new(places(metrics));
+    let places = StoredValue::new(places(pages, metrics));
     let found = Memo::new(move |_| {
         let query = query.get();
         places.with_value(|all| {
@@ -218,7 +224,10 @@ mod tests {
 
     #[test]
     fn every_metric_has_a_place() {
-        let all = places(vec![("redis_memory".into(), "Redis memory usage".into())]);
+        let all = places(
+            vec![("Overview".into(), "/".into())],
+            vec![("redis_memory".into(), "Redis memory usage".into())],
+        );
         assert!(
             all.iter()
                 .any(|p| p.href == "/health/redis_memory" && p.title == "Redis memory usage")

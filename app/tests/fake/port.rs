@@ -5,18 +5,20 @@ use quarterdeck_app::{
     ports::{BoxFuture, Console},
     view::{
         account::SessionView,
+        audit::{AuditEntryView, AuditPageView},
         health::{LoadedRuleView, MetricView, OverviewView, RangeView, RuleView, TransitionView},
         runbook::RunbookView,
     },
 };
 use quarterdeck_domain::{
     access::Subject,
+    audit::Search,
     chart::TimeRange,
     health::{Band, MetricKind},
 };
 
 use super::{
-    FakeConsole, Scenario,
+    FakeConsole, Scenario, audit,
     rows::{GROUPS, ROWS, index},
 };
 
@@ -130,6 +132,22 @@ impl Console for FakeConsole {
                 session("c3", false, "<script>alert(1)</script>", "192.0.2.7", 9_000),
             ])
         })
+    }
+
+    fn audit_page<'a>(
+        &'a self,
+        subject: &'a Subject,
+        search: &'a Search,
+    ) -> BoxFuture<'a, Result<AuditPageView, ConsoleError>> {
+        Box::pin(async move { audit::page(self, subject, search) })
+    }
+
+    fn audit_entry<'a>(
+        &'a self,
+        subject: &'a Subject,
+        seq: u64,
+    ) -> BoxFuture<'a, Result<AuditEntryView, ConsoleError>> {
+        Box::pin(async move { audit::entry(self, subject, seq) })
     }
 
     fn runbook(&self, _: &Subject, name: &str) -> Result<RunbookView, ConsoleError> {

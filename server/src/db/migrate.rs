@@ -153,7 +153,8 @@ async fn grant(connection: &mut PgConnection, role: &str) -> Result<(), MigrateE
     let grants = format!(
         "revoke all on all tables in schema quarterdeck from {quoted};
          grant usage on schema quarterdeck to {quoted};
-         grant select on quarterdeck._sqlx_migrations, quarterdeck.audit_events, quarterdeck.audit_head to {quoted};
+         grant select on quarterdeck._sqlx_migrations, quarterdeck.audit_events, quarterdeck.audit_head,
+             quarterdeck.audit_spans to {quoted};
          grant insert (canonical) on quarterdeck.audit_intake to {quoted};
          grant select, insert, update on quarterdeck.users to {quoted};
          grant select, insert, update, delete on quarterdeck.sessions, quarterdeck.refresh_tokens to {quoted};

@@ -5,6 +5,8 @@
 //! the [`Recorder`], which puts what is waiting into one commit.
 
 mod recorder;
+mod search;
+mod selection;
 mod walk;
 
 use std::net::IpAddr;
@@ -14,6 +16,8 @@ use quarterdeck_domain::audit::{Action, Actor, CanonicalError, Detail, Event, Ob
 use sqlx::PgConnection;
 
 pub use recorder::Recorder;
+pub use search::AuditLog;
+pub use selection::{ExportRefused, Selection};
 pub use walk::{WalkError, export, verify_database, verify_export};
 
 use crate::clock::Clock;

@@ -7,19 +7,21 @@ use quarterdeck_app::{
     ports::{BoxFuture, Console},
     view::{
         account::SessionView,
+        audit::{AuditEntryView, AuditPageView},
         health::{MetricView, OverviewView, RangeView, RuleView, TransitionView},
         runbook::RunbookView,
     },
 };
 use quarterdeck_domain::{
     access::{Permission, Subject},
+    audit::{Filter, Search},
     chart::TimeRange,
     health::{MetricSpec, Profile},
 };
 use url::Url;
 
 use super::{
-    audit::Origin,
+    audit::{AuditLog, Origin, Selection},
     health::{charts::Charts, hub::Hub},
     identity::Identity,
     runbooks,
@@ -35,6 +37,8 @@ pub struct ConsoleService {
     pub charts: Charts,
     /// Accounts and sessions.
     pub identity: Arc<Identity>,
+    /// The audit log, for reading.
+    pub audit: AuditLog,
     /// What is watched.
     pub profile: Arc<Profile>,
     /// The time.
@@ -67,6 +71,36 @@ impl AskedConsole {
                     "This is not allowed ({}): {refusal}.",
                     permission.as_str()
                 ))
+            })
+    }
+}
+
+impl AskedConsole {
+    /// Records that rows of the audit log are taken away as a file, and only then gives them.
+    ///
+    /// # Errors
+    /// [`ConsoleError::Refused`], and [`ConsoleError::Unavailable`] when it can't be recorded: then nothing is given.
+    pub async fn export_audit(
+        &self,
+        subject: &Subject,
+        filter: Filter,
+        format: &'static str,
+    ) -> Result<Selection, ConsoleError> {
+        self.allow(subject, Permission::ExportAudit)?;
+        let audit = &self.service.audit;
+        audit
+            .export(subject, &self.origin, filter, format)
+            .await
+            .map_err(|refused| {
+                tracing::error!(
+                    error = &refused as &dyn std::error::Error,
+                    "the audit log was not exported"
+                );
+                ConsoleError::Unavailable(
+                    "Nothing was exported: the console's own database does not take the record of it, and without a \
+                     record nothing leaves. Try again in a moment."
+                        .to_owned(),
+                )
             })
     }
 }
@@ -211,6 +245,28 @@ impl Console for AskedConsole {
             ConsoleError::NotFound(format!(
                 "The console carries no runbook {name:?}. The page of each metric links to its own."
             ))
+        })
+    }
+
+    fn audit_page<'a>(
+        &'a self,
+        subject: &'a Subject,
+        search: &'a Search,
+    ) -> BoxFuture<'a, Result<AuditPageView, ConsoleError>> {
+        Box::pin(async move {
+            self.allow(subject, Permission::ViewAudit)?;
+            self.service.audit.page(search).await
+        })
+    }
+
+    fn audit_entry<'a>(
+        &'a self,
+        subject: &'a Subject,
+        seq: u64,
+    ) -> BoxFuture<'a, Result<AuditEntryView, ConsoleError>> {
+        Box::pin(async move {
+            self.allow(subject, Permission::ViewAudit)?;
+            self.service.audit.entry(seq).await
         })
     }
 

@@ -32,6 +32,8 @@ async fn knock(browser: &Browser, method: &Method, path: &str, csrf: &str) -> An
     let path = path
         .replace("{id}", "latency")
         .replace(":id", "latency")
+        .replace("{seq}", "1")
+        .replace(":seq", "1")
         .replace("{file}", "none.js");
     match *method {
         Method::GET => browser.get(&path).await,

@@ -147,7 +147,7 @@ impl Columns {
     }
 
     /// The name of the first column that says something else than `self`.
-    fn first_difference(&self, shown: &Self) -> Option<&'static str> {
+    pub(super) fn first_difference(&self, shown: &Self) -> Option<&'static str> {
         let checks = [
             ("event_id", self.event_id == shown.event_id),
             ("recorded_at", self.recorded_at == shown.recorded_at),

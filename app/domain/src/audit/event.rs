@@ -40,11 +40,12 @@ impl Actor {
     /// The kind, as written in the text and in the column `actor_kind`.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::User { .. } => "user",
-            Self::CommandLine { .. } => "command_line",
-            Self::System => "system",
-            Self::Anonymous => "anonymous",
+            Self::User { .. } => ActorKind::User,
+            Self::CommandLine { .. } => ActorKind::CommandLine,
+            Self::System => ActorKind::System,
+            Self::Anonymous => ActorKind::Anonymous,
         }
+        .as_str()
     }
 
     /// The account's id, where there is one.
@@ -60,6 +61,31 @@ impl Actor {
         match self {
             Self::User { name, .. } | Self::CommandLine { name } => Some(name),
             Self::System | Self::Anonymous => None,
+        }
+    }
+}
+
+/// What kind of actor somebody is; see [`Actor`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is the variant of `Actor` of the same name")]
+pub enum ActorKind {
+    User,
+    CommandLine,
+    System,
+    Anonymous,
+}
+
+impl ActorKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::User, Self::CommandLine, Self::System, Self::Anonymous];
+
+    /// The stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::CommandLine => "command_line",
+            Self::System => "system",
+            Self::Anonymous => "anonymous",
         }
     }
 }
@@ -150,6 +176,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 3] = [Self::Succeeded, Self::Refused, Self::Failed];
+
     /// The stable name.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,11 +1,8 @@
 //! `/api/v1/health`: the overview, one metric, its range and its transitions.
 
-use std::fmt::Write as _;
-
 use axum::{
-    Json,
     extract::{Path, Query},
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use quarterdeck_app::{
@@ -17,18 +14,11 @@ use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use utoipa::IntoParams;
 
-use super::{super::problem::Problem, failure, query::RangeQuery};
+use super::{super::problem::Problem, answer, csv, failure, query::RangeQuery};
 use crate::{
     http::{asked::Asked, auth::SignedIn},
     services::console::AskedConsole,
 };
-
-fn answer<T: serde::Serialize>(result: Result<T, ConsoleError>) -> Response {
-    match result {
-        Ok(view) => Json(view).into_response(),
-        Err(error) => failure(error),
-    }
-}
 
 /// The state of everything: metrics by group, alerts, sources, database nodes.
 #[utoipa::path(get, path = "/api/v1/health", tag = "health",
@@ -82,7 +72,16 @@ pub async fn range_csv(
                 (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
                 (header::CONTENT_DISPOSITION, name),
             ];
-            (headers, csv(&id, &view)).into_response()
+            match table(&id, &view) {
+                Ok(table) => (headers, table).into_response(),
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "a table could not be made"
+                    );
+                    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+                }
+            }
         }
         Err(error) => failure(error),
     }
@@ -108,40 +107,27 @@ pub async fn transitions(
 }
 
 /// `time,<line>,…` with an empty cell where nothing is known.
-fn csv(id: &str, view: &RangeView) -> String {
-    let mut text = String::from("time");
-    for line in &view.lines {
-        text.push(',');
-        text.push_str(&cell(line.name.as_deref().unwrap_or(id)));
-    }
-    text.push_str("\r\n");
+fn table(id: &str, view: &RangeView) -> Result<String, csv::TableError> {
+    let mut table = csv::writer();
+    let names = view.lines.iter().map(|line| line.name.as_deref().unwrap_or(id));
+    table.write_record(
+        std::iter::once("time".into())
+            .chain(names.map(csv::harmless))
+            .map(String::from),
+    )?;
     let slots = view.lines.iter().map(|l| l.values.len()).max().unwrap_or(0);
     for slot in 0..slots {
         let at_s = view.from_s + view.step_s * i64::try_from(slot).unwrap_or(0);
         let time = OffsetDateTime::from_unix_timestamp(at_s)
             .ok()
             .and_then(|t| t.format(&Rfc3339).ok());
-        text.push_str(&time.unwrap_or_default());
-        for line in &view.lines {
-            text.push(',');
-            if let Some(value) = line.values.get(slot).copied().flatten() {
-                // Writing into a String does not fail.
-                let _ = write!(text, "{value}");
-            }
-        }
-        text.push_str("\r\n");
+        let values = view.lines.iter().map(|line| {
+            let value = line.values.get(slot).copied().flatten();
+            value.map(|value| value.to_string()).unwrap_or_default()
+        });
+        table.write_record(std::iter::once(time.unwrap_or_default()).chain(values))?;
     }
-    text
-}
-
-/// A cell that a spreadsheet reads as text: quoted, and never as a formula.
-fn cell(text: &str) -> String {
-    let safe = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    };
-    format!("\"{}\"", safe.replace('"', "\"\""))
+    csv::text(table)
 }
 
 #[cfg(test)]
@@ -166,8 +152,7 @@ mod tests {
             ],
             left_out: 0,
         };
-        let expected =
-            "time,\"api-0\",\"'=cmd()\"\r\n2026-01-02T03:04:00Z,1.5,\r\n2026-01-02T03:04:10Z,,2\r\n";
-        assert_eq!(csv("cpu", &view), expected);
+        let expected = "time,api-0,'=cmd()\r\n2026-01-02T03:04:00Z,1.5,\r\n2026-01-02T03:04:10Z,,2\r\n";
+        assert_eq!(table("cpu", &view).unwrap(), expected);
     }
 }

@@ -1,5 +1,7 @@
 //! The REST API under `/api/v1`: what the pages show, for programs. Errors are problem+json.
 
+pub mod audit;
+mod csv;
 pub mod health;
 pub mod openapi;
 mod query;
@@ -13,6 +15,14 @@ use quarterdeck_app::{error::ConsoleError, view::account::MeView};
 use quarterdeck_domain::access::Permission;
 
 use super::{asked::Asked, auth::SignedIn, problem::Problem};
+
+/// Sends what was asked for, or words the failure.
+fn answer<T: serde::Serialize>(result: Result<T, ConsoleError>) -> Response {
+    match result {
+        Ok(view) => Json(view).into_response(),
+        Err(error) => failure(error),
+    }
+}
 
 /// Words a failure as problem+json.
 #[must_use]

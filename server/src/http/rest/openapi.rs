@@ -7,18 +7,21 @@ use utoipa::OpenApi;
 /// The document.
 #[derive(Debug, OpenApi)]
 #[openapi(
-    info(title = "Quarterdeck", description = "Live health of the watched system. Sign in with a browser session; errors are problem+json (RFC 9457)."),
+    info(title = "Quarterdeck", description = "Live health of the watched system, and who did what. Sign in with a browser session; errors are problem+json (RFC 9457)."),
     paths(
         super::health::overview,
         super::health::metric,
         super::health::range,
         super::health::range_csv,
         super::health::transitions,
+        super::audit::page,
+        super::audit::entry,
+        super::audit::export,
         super::me,
         crate::http::events::stream,
     ),
     components(schemas(crate::http::problem::Problem, DeltaView)),
-    tags((name = "health", description = "Metrics, alerts, sources"), (name = "account", description = "Who is signed in"))
+    tags((name = "health", description = "Metrics, alerts, sources"), (name = "audit", description = "Who did what: searching, proving and taking away the audit log"), (name = "account", description = "Who is signed in"))
 )]
 pub struct Document;
 
