@@ -17,6 +17,9 @@ pub enum ConsoleError {
     /// The request makes no sense.
     #[error("{0}")]
     BadRequest(String),
+    /// Something has changed since the person looked.
+    #[error("{0}")]
+    Conflict(String),
     /// Something that is needed does not answer.
     #[error("{0}")]
     Unavailable(String),
@@ -39,6 +42,7 @@ impl ConsoleError {
             Self::Refused(_) => 403,
             Self::NotFound(_) => 404,
             Self::BadRequest(_) => 400,
+            Self::Conflict(_) => 409,
             Self::Unavailable(_) => 503,
             Self::Internal { .. } => 500,
         }

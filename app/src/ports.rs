@@ -2,6 +2,8 @@
 //! into the Leptos context; pages and server functions know nothing else of it, so that sqlx, redis and the rest
 //! never reach the browser, and pages can be rendered in a test with a fake.
 
+mod actions;
+
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use quarterdeck_domain::{access::Subject, audit::Search, chart::TimeRange};
@@ -16,12 +18,14 @@ use crate::{
     },
 };
 
+pub use actions::{GuardedActions, Which};
+
 /// A boxed future: what makes the trait object-safe.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What pages ask of the server. Every method checks the subject's permission itself (one `decide()` for every
 /// door) and answers [`ConsoleError::Refused`] where it is missing.
-pub trait Console: Send + Sync {
+pub trait Console: GuardedActions + Send + Sync {
     /// The state of everything, from memory.
     fn overview(&self, subject: &Subject) -> Result<OverviewView, ConsoleError>;
 

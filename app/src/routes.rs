@@ -10,6 +10,7 @@ use leptos_router::{
 
 use crate::pages::{
     account::{sessions::SessionsPage, sign_in::SignInPage},
+    actions::{ActionPage, ActionsPage, NewActionPage},
     audit::{entry::AuditEntryPage, list::AuditPage},
     health::metric::MetricPage,
     not_found::NotFoundPage,
@@ -26,6 +27,9 @@ pub fn App() -> impl IntoView {
             <FlatRoutes fallback=NotFoundPage>
                 <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
                 <Route path=path!("/health/:id") view=MetricPage ssr=SsrMode::Async />
+                <Route path=path!("/actions") view=ActionsPage ssr=SsrMode::Async />
+                <Route path=path!("/actions/new") view=NewActionPage ssr=SsrMode::Async />
+                <Route path=path!("/actions/:id") view=ActionPage ssr=SsrMode::Async />
                 <Route path=path!("/runbooks/:name") view=RunbookPage ssr=SsrMode::Async />
                 <Route path=path!("/audit") view=AuditPage ssr=SsrMode::Async />
                 <Route path=path!("/audit/:seq") view=AuditEntryPage ssr=SsrMode::Async />

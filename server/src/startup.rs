@@ -21,12 +21,13 @@ use tower_http::{
 };
 
 use crate::{
-    clients::{AlertmanagerClient, PostgresNode, PrometheusClient},
+    clients::{AlertmanagerClient, PostgresNode, PrometheusClient, database_sessions::DatabaseSessions},
     clock::Clock,
     config::Config,
     db,
     entropy::Entropy,
     http::{
+        actions,
         assets::{self, AssetNames},
         auth::{AuthState, authenticate},
         csrf::refuse_cross_site,
@@ -38,6 +39,7 @@ use crate::{
         theme,
     },
     services::{
+        actions::{Actions, ActionsParts, Handlers, kinds::sessions::SessionsHandler},
         audit::{AuditLog, EventMaker, Recorder},
         console::ConsoleService,
         health::{charts::Charts, engine::Engine, hub::Hub},
@@ -45,6 +47,7 @@ use crate::{
     },
     telemetry::metrics::Metrics,
     workers::{
+        announcements, executor,
         leadership::{self, Leadership},
         poller::{Poller, PollerInputs, PollerParts},
         relay::{self, Relay},
@@ -128,8 +131,25 @@ impl Console {
             let _ = recording.await;
         });
 
+        let actions = Arc::new(Actions::new(ActionsParts {
+            pool: pool.clone(),
+            identity: Arc::clone(&identity),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            policy: config.policy.clone(),
+            handlers: handlers(&config, &nodes),
+            channels: Vec::new(),
+        }));
+        workers.spawn(executor::run(Arc::clone(&actions), stop.clone()));
+
         let initial = first_view(&config, &profile, relay.as_ref()).await;
         let hub = Arc::new(Hub::new(initial, &config.push));
+        workers.spawn(announcements::run(
+            pool.clone(),
+            Arc::clone(&actions),
+            Arc::clone(&hub),
+            stop.clone(),
+        ));
         let (told, leadership) = watch::channel(Leadership::Unelected);
         let (heard, snapshots) = mpsc::channel(4);
         let url = SecretString::from(config.database.url.clone());
@@ -179,6 +199,7 @@ impl Console {
             charts: Charts::new(prometheus, pool.clone()),
             identity: Arc::clone(&identity),
             audit,
+            actions,
             profile,
             clock: Arc::clone(&clock),
             grafana_url: config.server.grafana_url.clone(),
@@ -275,6 +296,27 @@ impl Console {
     }
 }
 
+/// What this installation can do: the kinds of actions whose means are configured.
+fn handlers(config: &Config, nodes: &[PostgresNode]) -> Handlers {
+    let sessions = nodes
+        .iter()
+        .map(|node| DatabaseSessions::new(node.connection()))
+        .collect::<Vec<_>>();
+    let rules = config.database_sessions.rules();
+    Handlers {
+        sessions: if sessions.is_empty() {
+            Err("no database node is configured, see [[postgres]] in the example configuration".to_owned())
+        } else {
+            Ok(Arc::new(SessionsHandler::new(
+                sessions,
+                rules,
+                config.database_sessions.redact_literals,
+            )))
+        },
+        maintenance: Err("no means of switching maintenance mode are configured".to_owned()),
+    }
+}
+
 /// What is shown before the first poll: another replica's last snapshot if there is one, otherwise that nothing is known.
 async fn first_view(
     config: &Config,
@@ -322,6 +364,81 @@ fn router(state: &AppState, stylesheet: &str) -> (Router, Vec<Door>) {
             Access::Call(Permission::ViewAudit),
             get(rest::audit::entry),
         )
+        .get(
+            "/api/v1/actions",
+            Access::Call(Permission::ViewActions),
+            get(rest::actions::list),
+        )
+        .post(
+            "/api/v1/actions",
+            Access::Call(Permission::RequestAction),
+            post(rest::actions::request),
+        )
+        .post(
+            "/api/v1/actions/plan",
+            Access::Call(Permission::ViewActions),
+            post(rest::actions::plan),
+        )
+        .get(
+            "/api/v1/actions/{id}",
+            Access::Call(Permission::ViewActions),
+            get(rest::actions::action),
+        )
+        .post(
+            "/api/v1/actions/{id}/approve",
+            Access::Call(Permission::ApproveAction),
+            post(rest::actions::approve),
+        )
+        .post(
+            "/api/v1/actions/{id}/reject",
+            Access::Call(Permission::ApproveAction),
+            post(rest::actions::reject),
+        )
+        .post(
+            "/api/v1/actions/{id}/start",
+            Access::Call(Permission::RequestAction),
+            post(rest::actions::start),
+        )
+        .post(
+            "/api/v1/actions/{id}/cancel",
+            Access::Call(Permission::RequestAction),
+            post(rest::actions::cancel),
+        )
+        .post(
+            "/api/v1/actions/{id}/review",
+            Access::Call(Permission::ApproveAction),
+            post(rest::actions::review),
+        )
+        .post(
+            "/actions",
+            Access::Form(Permission::RequestAction),
+            post(actions::request),
+        )
+        .post(
+            "/actions/{id}/approve",
+            Access::Form(Permission::ApproveAction),
+            post(actions::approve),
+        )
+        .post(
+            "/actions/{id}/reject",
+            Access::Form(Permission::ApproveAction),
+            post(actions::reject),
+        )
+        .post(
+            "/actions/{id}/start",
+            Access::Form(Permission::RequestAction),
+            post(actions::start),
+        )
+        .post(
+            "/actions/{id}/cancel",
+            Access::Form(Permission::RequestAction),
+            post(actions::cancel),
+        )
+        .post(
+            "/actions/{id}/review",
+            Access::Form(Permission::ApproveAction),
+            post(actions::review),
+        )
         .get("/api/v1/events", health, get(events::stream))
         .get(
             "/api/v1/me",
@@ -364,6 +481,7 @@ fn router(state: &AppState, stylesheet: &str) -> (Router, Vec<Door>) {
             pages::SIGN_IN => Access::Public,
             "/account/sessions" => Access::Page(Permission::ViewOwnSessions),
             "/audit" | "/audit/{seq}" => Access::Page(Permission::ViewAudit),
+            "/actions" | "/actions/new" | "/actions/:id" => Access::Page(Permission::ViewActions),
             _ => Access::Page(Permission::ViewHealth),
         };
         Door {

@@ -9,6 +9,7 @@
 #[expect(dead_code, reason = "each test binary uses its part of the shared support")]
 #[path = "support/database.rs"]
 mod database;
+#[expect(dead_code, reason = "each test binary uses its part of the shared support")]
 #[path = "support/deck.rs"]
 mod deck;
 #[path = "support/exporter.rs"]

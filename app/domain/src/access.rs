@@ -133,6 +133,12 @@ pub enum Effect {
 permissions! {
     /// See metrics, alerts, sources and their history.
     ViewHealth = "health.view", Reads;
+    /// See guarded actions, their plans, votes and steps.
+    ViewActions = "actions.view", Reads;
+    /// Ask for guarded actions, start and cancel them, as far as the policy lets one's role.
+    RequestAction = "actions.request", Changes;
+    /// Agree or say no to guarded actions that others asked for, as far as the policy lets one's role.
+    ApproveAction = "actions.approve", Changes;
     /// See one's own account and sessions.
     ViewOwnSessions = "own_sessions.view", Reads;
     /// End one's own sessions.
@@ -195,8 +201,16 @@ pub fn decide(subject: &Subject, permission: Permission) -> Decision {
 
 fn role_includes(role: Role, permission: Permission) -> bool {
     match permission {
-        Permission::ViewHealth | Permission::ViewOwnSessions | Permission::RevokeOwnSession => match role {
+        Permission::ViewHealth
+        | Permission::ViewActions
+        | Permission::ViewOwnSessions
+        | Permission::RevokeOwnSession => match role {
             Role::Viewer | Role::Operator | Role::Approver | Role::Admin | Role::Auditor => true,
+        },
+        // Which of these may ask for which action is the policy's to say.
+        Permission::RequestAction | Permission::ApproveAction => match role {
+            Role::Operator | Role::Approver | Role::Admin => true,
+            Role::Viewer | Role::Auditor => false,
         },
         Permission::ViewAccounts | Permission::ViewAudit | Permission::ExportAudit => match role {
             Role::Admin | Role::Auditor => true,
@@ -218,6 +232,9 @@ mod tests {
     const TABLE: &[(Permission, [bool; 5])] = &[
         //                              viewer operator approver admin auditor
         (Permission::ViewHealth, [true, true, true, true, true]),
+        (Permission::ViewActions, [true, true, true, true, true]),
+        (Permission::RequestAction, [false, true, true, true, false]),
+        (Permission::ApproveAction, [false, true, true, true, false]),
         (Permission::ViewOwnSessions, [true, true, true, true, true]),
         (Permission::RevokeOwnSession, [true, true, true, true, true]),
         (Permission::ViewAccounts, [false, false, false, true, true]),

@@ -3,6 +3,7 @@
 //! Each module is one noun of operations. Time comes in as a parameter, decisions go out as data.
 
 pub mod access;
+pub mod action;
 pub mod alert;
 pub mod audit;
 pub mod chart;

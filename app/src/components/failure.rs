@@ -44,6 +44,10 @@ pub fn Failure(
             "The address may be old or mistyped. These pages are there:",
         ),
         ConsoleError::BadRequest(_) => ("This request makes no sense", "Go back and choose other values."),
+        ConsoleError::Conflict(_) => (
+            "Something has changed meanwhile",
+            "Open the page again: it shows how things are now.",
+        ),
         ConsoleError::Unavailable(_) => (
             "Not available now",
             "The rest of the console goes on without it. Reload this page in a moment; the sources on the overview \

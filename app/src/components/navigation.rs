@@ -3,9 +3,13 @@
 use leptos::prelude::*;
 use quarterdeck_domain::access::{Permission, Subject, decide};
 
+/// The entry that says how many actions wait for somebody.
+const ACTIONS: &str = "Actions";
+
 /// Title, address and what one has to be allowed.
-const ENTRIES: [(&str, &str, Permission); 2] = [
+const ENTRIES: [(&str, &str, Permission); 3] = [
     ("Overview", "/", Permission::ViewHealth),
+    (ACTIONS, "/actions", Permission::ViewActions),
     ("Audit", "/audit", Permission::ViewAudit),
 ];
 
@@ -26,13 +30,21 @@ pub fn Navigation(
     entries: Vec<(String, String)>,
     /// Path of the page that is shown.
     path: String,
+    /// How many guarded actions wait for the person.
+    waiting: u32,
 ) -> impl IntoView {
     (entries.len() > 1).then(|| {
         let links = entries
             .into_iter()
             .map(|(title, href)| {
                 let current = is_in(&path, &href).then_some("page");
-                view! { <a href=href aria-current=current>{title}</a> }
+                let count = (waiting > 0 && title == ACTIONS).then(|| {
+                    view! {
+                        <span class="navigation-count" aria-hidden="true">{waiting}</span>
+                        <span class="hidden">{format!(", {waiting} waiting for you")}</span>
+                    }
+                });
+                view! { <a href=href aria-current=current>{title} {count}</a> }
             })
             .collect_view();
         view! { <nav class="navigation" aria-label="Pages">{links}</nav> }

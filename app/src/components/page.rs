@@ -38,6 +38,11 @@ pub fn Page(
     let path = request.as_ref().map_or_else(String::new, |r| {
         r.path_and_query.split('?').next().unwrap_or_default().to_owned()
     });
+    let waiting = console
+        .as_ref()
+        .zip(request.as_ref().and_then(|r| r.subject.as_ref()))
+        .and_then(|(console, subject)| console.action_counts(subject).ok())
+        .map_or(0, |counts| counts.waiting_for_me);
     let signed_in = request.as_ref().is_some_and(|r| r.subject.is_some());
     let metrics = console
         .as_ref()
@@ -56,7 +61,7 @@ pub fn Page(
                 <span class="brand-name">"Quarterdeck"</span>
             </a>
             <span class="brand-system">{system}</span>
-            <Navigation entries=pages.clone() path />
+            <Navigation entries=pages.clone() path waiting />
             {live.then(|| view! { <ConnectionState rendered_at_ms /> })}
             <div class="top-bar-tools">
                 {signed_in.then(|| view! { <CommandPalette pages metrics /> })}

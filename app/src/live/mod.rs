@@ -10,4 +10,4 @@ pub use browser::{
     assign, every_second, get_text, learn_time, local_offset_s, localize_times, on_key, on_resize, reload,
     remember, remembered, typing,
 };
-pub use stream::{Connection, LiveEvent, QUIET_LIMIT_MS, follow, on_connection};
+pub use stream::{Connection, LiveEvent, QUIET_LIMIT_MS, follow, follow_actions, on_connection};

@@ -34,6 +34,13 @@ pub enum LiveEvent {
     Snapshot(Box<OverviewView>),
     /// Nothing changed; when the last poll ended, Unix ms.
     Tick(i64),
+    /// Something happened to the guarded action of this id.
+    Action(String),
+}
+
+#[derive(Deserialize)]
+struct ActionData {
+    id: String,
 }
 
 #[derive(Deserialize)]
@@ -94,6 +101,25 @@ pub fn follow(since: &str, f: impl Fn(&LiveEvent) + 'static) {
     }
 }
 
+/// Calls `f` with the id of every guarded action that something happens to, and, once the connection is back after it was
+/// lost, with an empty one: something may have happened meanwhile.
+pub fn follow_actions(since: &str, f: impl Fn(&str) + 'static) {
+    let f: Rc<dyn Fn(&str)> = Rc::new(f);
+    follow(since, {
+        let f = f.clone();
+        move |event| match event {
+            LiveEvent::Action(id) => f(id),
+            LiveEvent::Delta(_) | LiveEvent::Snapshot(_) | LiveEvent::Tick(_) => {}
+        }
+    });
+    let lost = std::cell::Cell::new(false);
+    on_connection(move |now| match now {
+        Connection::Lost { .. } => lost.set(true),
+        Connection::Live if lost.replace(false) => f(""),
+        Connection::Live | Connection::Connecting => {}
+    });
+}
+
 /// Calls `f` with the state of the connection, at once and whenever it changes.
 pub fn on_connection(f: impl Fn(Connection) + 'static) {
     let watcher: Watcher = Rc::new(f);
@@ -125,6 +151,10 @@ fn open() {
         let TickData { t, now } = serde_json::from_str(data).ok()?;
         set_time(now);
         t.map(LiveEvent::Tick)
+    });
+    listen(&source, "action", |_, data| {
+        let ActionData { id } = serde_json::from_str(data).ok()?;
+        Some(LiveEvent::Action(id))
     });
     let signed_out = Closure::<dyn Fn()>::new(|| {
         let next = js_sys::encode_uri_component(&here());

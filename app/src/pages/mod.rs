@@ -1,6 +1,7 @@
 //! One file a page.
 
 pub mod account;
+pub mod actions;
 pub mod audit;
 pub mod health;
 pub mod not_found;

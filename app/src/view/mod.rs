@@ -2,6 +2,7 @@
 //! bit; numbers are in the metric's unit.
 
 pub mod account;
+pub mod action;
 pub mod audit;
 pub mod estate;
 pub mod health;

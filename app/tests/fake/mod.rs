@@ -8,6 +8,7 @@
     reason = "shared by several tests, each of which needs a part"
 )]
 
+mod actions;
 mod audit;
 mod overview;
 mod port;

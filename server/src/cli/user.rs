@@ -28,6 +28,10 @@ pub enum UserCommand {
         /// The person's name; the user name if not given.
         #[arg(long)]
         display_name: Option<String>,
+        /// Whose account it is, such as an e-mail address: accounts of one person have one vote together. The user
+        /// name if not given.
+        #[arg(long)]
+        identity: Option<String>,
         /// Read the password from standard input (one line) instead of asking.
         #[arg(long)]
         password_stdin: bool,
@@ -79,11 +83,13 @@ pub async fn run(command: UserCommand, config: &DatabaseConfig, mut out: impl Wr
             name,
             role,
             display_name,
+            identity,
             password_stdin,
         } => {
             let display_name = display_name.unwrap_or_else(|| name.clone());
             let password = password(password_stdin)?;
             let new = NewAccount {
+                identity,
                 username: name,
                 display_name,
                 role,

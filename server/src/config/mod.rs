@@ -9,6 +9,7 @@ use figment::{
     Figment,
     providers::{Env, Format, Toml},
 };
+use quarterdeck_domain::action::{Policy, PolicyError};
 use serde::Deserialize;
 
 pub mod database;
@@ -58,6 +59,9 @@ pub struct Config {
     /// What is shown of the watched database's sessions, and which are never ended.
     #[serde(default)]
     pub database_sessions: DatabaseSessionsConfig,
+    /// Who may ask for which guarded action, and who has to agree.
+    #[serde(default)]
+    pub policy: Policy,
     /// Which metrics are watched.
     #[serde(default)]
     pub profile: ProfileConfig,
@@ -98,6 +102,9 @@ pub enum ConfigError {
     /// A `[redis]` section that cannot be used.
     #[error(transparent)]
     Redis(#[from] RedisConfigError),
+    /// A `[policy]` that cannot be used.
+    #[error("[policy]: {0}")]
+    Policy(#[from] PolicyError),
     /// A figure out of bounds.
     #[error("{setting} {problem}")]
     OutOfBounds {
@@ -143,6 +150,7 @@ impl Config {
         if let Some(redis) = &self.redis {
             redis.client()?;
         }
+        self.policy.check()?;
         let bounds = [
             (
                 "database_sessions.long_running_s",
@@ -232,6 +240,7 @@ mod tests {
             "alertmanager",
             "postgres",
             "database_sessions",
+            "policy",
             "profile",
             "identity",
             "poller",

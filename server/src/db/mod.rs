@@ -3,6 +3,7 @@
 //! Each file is one noun. Functions that write take a connection, so that the caller decides what shares a
 //! transaction; an audit row always shares the one of what it records.
 
+pub mod actions;
 pub mod audit;
 pub mod health_transitions;
 pub mod inspection;

@@ -22,6 +22,7 @@ pub struct UserRow {
     pub created_at: OffsetDateTime,
     pub password_changed_at: OffsetDateTime,
     pub disabled_at: Option<OffsetDateTime>,
+    pub identity: String,
 }
 
 impl UserRow {
@@ -44,6 +45,7 @@ pub struct NewUser<'a> {
     pub password_hash: &'a str,
     pub role: Role,
     pub created_at: OffsetDateTime,
+    pub identity: &'a str,
 }
 
 /// The account of that name (in lower case).
@@ -86,6 +88,13 @@ pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<UserRow>, DbError>
     )
 }
 
+/// Who every account belongs to.
+pub async fn identities(executor: impl PgExecutor<'_>) -> Result<Vec<(Uuid, String)>, DbError> {
+    Ok(sqlx::query_as("select id, identity from quarterdeck.users")
+        .fetch_all(executor)
+        .await?)
+}
+
 /// The token epoch of every account.
 pub async fn token_epochs(executor: impl PgExecutor<'_>) -> Result<Vec<(Uuid, i64)>, DbError> {
     Ok(sqlx::query_as("select id, token_epoch from quarterdeck.users")
@@ -100,8 +109,8 @@ pub async fn token_epochs(executor: impl PgExecutor<'_>) -> Result<Vec<(Uuid, i6
 pub async fn insert(connection: &mut PgConnection, user: &NewUser<'_>) -> Result<(), DbError> {
     sqlx::query(
         "insert into quarterdeck.users
-             (id, username, display_name, password_hash, role, created_at, password_changed_at)
-         values ($1, $2, $3, $4, $5, $6, $6)",
+             (id, username, display_name, password_hash, role, created_at, password_changed_at, identity)
+         values ($1, $2, $3, $4, $5, $6, $6, $7)",
     )
     .bind(user.id)
     .bind(user.username)
@@ -109,6 +118,7 @@ pub async fn insert(connection: &mut PgConnection, user: &NewUser<'_>) -> Result
     .bind(user.password_hash)
     .bind(user.role.as_str())
     .bind(user.created_at)
+    .bind(user.identity)
     .execute(connection)
     .await?;
     Ok(())

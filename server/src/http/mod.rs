@@ -1,5 +1,6 @@
 //! HTTP: sign-in, headers, the REST API, the event stream, metrics and health of the console itself, static files.
 
+pub mod actions;
 pub mod asked;
 pub mod assets;
 pub mod auth;

@@ -1,5 +1,7 @@
 //! The server's side of the pages' port: decide, then answer.
 
+mod actions;
+
 use std::sync::Arc;
 
 use quarterdeck_app::{
@@ -21,6 +23,7 @@ use quarterdeck_domain::{
 use url::Url;
 
 use super::{
+    actions::Actions,
     audit::{AuditLog, Origin, Selection},
     health::{charts::Charts, hub::Hub},
     identity::Identity,
@@ -39,6 +42,8 @@ pub struct ConsoleService {
     pub identity: Arc<Identity>,
     /// The audit log, for reading.
     pub audit: AuditLog,
+    /// Guarded actions.
+    pub actions: Arc<Actions>,
     /// What is watched.
     pub profile: Arc<Profile>,
     /// The time.

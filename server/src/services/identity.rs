@@ -9,6 +9,7 @@
 
 pub mod accounts;
 mod authorize;
+mod confirm;
 mod keys;
 pub mod limiter;
 pub mod passwords;

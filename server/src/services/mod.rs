@@ -1,5 +1,6 @@
 //! Use cases: begin, load, decide (in the domain), write, audit, commit.
 
+pub mod actions;
 pub mod audit;
 pub mod console;
 pub mod health;

@@ -1,5 +1,7 @@
 //! Long-running work beside the requests.
 
+pub mod announcements;
+pub mod executor;
 pub mod leadership;
 pub mod poller;
 pub mod relay;

@@ -43,7 +43,12 @@ async fn left_alone(eye: &DatabaseSessions, backend: &Backend, expected: &Protec
     let cancel = Signal::Cancel {
         query_started_at: backend.query_started_at.unwrap_or(backend.id.started_at()),
     };
-    for signal in [Signal::Terminate, cancel] {
+    for signal in [
+        Signal::Terminate {
+            query_started_at: None,
+        },
+        cancel,
+    ] {
         let outcome = eye.signal(backend.id, signal, &rules).await.unwrap();
         assert_eq!(
             outcome,
@@ -163,13 +168,28 @@ async fn backups_standbys_vacuum_the_console_and_superusers_are_left_alone() {
 
     // A superuser's console may end a superuser's session, and what protects data protects it still.
     let root = sessions(&server, "postgres");
-    let outcome = root.signal(dump.id, Signal::Terminate, &rules).await.unwrap();
+    let outcome = root
+        .signal(
+            dump.id,
+            Signal::Terminate {
+                query_started_at: None,
+            },
+            &rules,
+        )
+        .await
+        .unwrap();
     assert!(
         matches!(outcome, SignalOutcome::Protected(Protection::Application { .. })),
         "{outcome:?}"
     );
     let outcome = root
-        .signal(superuser.id, Signal::Terminate, &rules)
+        .signal(
+            superuser.id,
+            Signal::Terminate {
+                query_started_at: None,
+            },
+            &rules,
+        )
         .await
         .unwrap();
     assert_eq!(outcome, SignalOutcome::Signalled);
@@ -186,10 +206,25 @@ async fn backups_standbys_vacuum_the_console_and_superusers_are_left_alone() {
     let _billing = client(&server, APP, "billing", &["SELECT pg_sleep(600)"]).await;
     let billing = active(&eye, "billing").await;
     let outcome = eye
-        .signal(billing.id, Signal::Terminate, &own_rules)
+        .signal(
+            billing.id,
+            Signal::Terminate {
+                query_started_at: None,
+            },
+            &own_rules,
+        )
         .await
         .unwrap();
     assert!(matches!(outcome, SignalOutcome::Protected(_)), "{outcome:?}");
-    let outcome = eye.signal(billing.id, Signal::Terminate, &rules).await.unwrap();
+    let outcome = eye
+        .signal(
+            billing.id,
+            Signal::Terminate {
+                query_started_at: None,
+            },
+            &rules,
+        )
+        .await
+        .unwrap();
     assert_eq!(outcome, SignalOutcome::Signalled);
 }

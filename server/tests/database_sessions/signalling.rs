@@ -29,7 +29,9 @@ async fn a_reused_pid_is_never_hit() {
     for off in [time::Duration::microseconds(1), time::Duration::days(-1)] {
         let earlier = BackendId::new(victim.id.pid(), victim.id.started_at() - off);
         for signal in [
-            Signal::Terminate,
+            Signal::Terminate {
+                query_started_at: None,
+            },
             Signal::Cancel {
                 query_started_at: victim.query_started_at.unwrap(),
             },
@@ -47,13 +49,31 @@ async fn a_reused_pid_is_never_hit() {
 
     // Its text reads back as it is, so the address of a link hits it, too.
     let read_back: BackendId = victim.id.to_string().parse().unwrap();
-    let outcome = eye.signal(read_back, Signal::Terminate, &rules).await.unwrap();
+    let outcome = eye
+        .signal(
+            read_back,
+            Signal::Terminate {
+                query_started_at: None,
+            },
+            &rules,
+        )
+        .await
+        .unwrap();
     assert_eq!(outcome, SignalOutcome::Signalled);
     assert_eq!(eye.wait_until_gone(&[victim.id], PATIENCE).await.unwrap(), []);
     assert_eq!(eye.find(victim.id).await.unwrap(), None);
     let error = task.await.unwrap().unwrap_err().to_string();
     assert!(error.contains("administrator command"), "{error}");
-    let again = eye.signal(victim.id, Signal::Terminate, &rules).await.unwrap();
+    let again = eye
+        .signal(
+            victim.id,
+            Signal::Terminate {
+                query_started_at: None,
+            },
+            &rules,
+        )
+        .await
+        .unwrap();
     assert_eq!(again, SignalOutcome::Gone);
 }
 
@@ -125,7 +145,15 @@ async fn an_idle_backend_has_nothing_to_cancel_and_can_be_ended() {
     );
     assert!(is_there(&eye, idle.id).await);
     assert_eq!(
-        eye.signal(idle.id, Signal::Terminate, &rules).await.unwrap(),
+        eye.signal(
+            idle.id,
+            Signal::Terminate {
+                query_started_at: None
+            },
+            &rules
+        )
+        .await
+        .unwrap(),
         SignalOutcome::Signalled
     );
     assert_eq!(eye.wait_until_gone(&[idle.id], PATIENCE).await.unwrap(), []);
@@ -159,7 +187,13 @@ async fn a_missing_privilege_comes_with_its_grant() {
         ("blind", "GRANT pg_monitor TO blind;"),
     ] {
         let outcome = sessions(&server, role)
-            .signal(victim.id, Signal::Terminate, &rules)
+            .signal(
+                victim.id,
+                Signal::Terminate {
+                    query_started_at: None,
+                },
+                &rules,
+            )
             .await
             .unwrap();
         assert_eq!(
@@ -173,7 +207,13 @@ async fn a_missing_privilege_comes_with_its_grant() {
         if role == "blind" {
             tokio::task::block_in_place(|| server.sql("postgres", grant)).unwrap();
             let outcome = sessions(&server, role)
-                .signal(victim.id, Signal::Terminate, &rules)
+                .signal(
+                    victim.id,
+                    Signal::Terminate {
+                        query_started_at: None,
+                    },
+                    &rules,
+                )
                 .await
                 .unwrap();
             assert_eq!(
@@ -186,7 +226,13 @@ async fn a_missing_privilege_comes_with_its_grant() {
     }
     // Who is a member of the other's role needs no further one.
     let outcome = sessions(&server, "mate")
-        .signal(victim.id, Signal::Terminate, &rules)
+        .signal(
+            victim.id,
+            Signal::Terminate {
+                query_started_at: None,
+            },
+            &rules,
+        )
         .await
         .unwrap();
     assert_eq!(outcome, SignalOutcome::Signalled);
@@ -227,7 +273,15 @@ async fn it_works_when_every_connection_is_taken() {
     assert_eq!(leaks.len(), 6);
     for id in &leaks {
         assert_eq!(
-            eye.signal(*id, Signal::Terminate, &rules).await.unwrap(),
+            eye.signal(
+                *id,
+                Signal::Terminate {
+                    query_started_at: None
+                },
+                &rules
+            )
+            .await
+            .unwrap(),
             SignalOutcome::Signalled
         );
     }

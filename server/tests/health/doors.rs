@@ -68,6 +68,7 @@ async fn every_door_lets_in_whom_it_should_and_nobody_else() {
         database_url: url,
         prometheus: &prometheus.url(),
         redis: None,
+        more: "",
     })
     .await;
     let nobody = Browser::new(&deck.base);

@@ -23,6 +23,7 @@ async fn what_a_role_does_not_include_is_refused_and_recorded() {
         database_url: database.config().url,
         prometheus: "http://127.0.0.1:9",
         redis: None,
+        more: "",
     };
     let (console, _profile) = wired(sources, "http://127.0.0.1:3000").await;
     let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));

@@ -35,6 +35,7 @@ async fn one_polls_for_both_and_the_other_takes_over() {
         database_url: database.config().url,
         prometheus: Box::leak(prometheus.url().into_boxed_str()),
         redis: Some(&redis_url),
+        more: "",
     };
     let first = Deck::start(sources()).await;
     eventually("the first to lead", async || leads(&first).await).await;
@@ -90,6 +91,7 @@ async fn without_redis_a_follower_polls_for_itself_and_stores_nothing() {
         database_url: database.config().url,
         prometheus: &prometheus_url,
         redis: Some(&redis_url),
+        more: "",
     };
     let first = Deck::start(sources()).await;
     eventually("the first to lead", async || leads(&first).await).await;

@@ -74,6 +74,7 @@ async fn values_move_through_the_bands_and_the_history_is_kept() {
         database_url: url,
         prometheus: &prometheus.url(),
         redis: None,
+        more: "",
     })
     .await;
     let browser = deck.signed_in("vera").await;
@@ -216,6 +217,7 @@ async fn a_console_that_starts_without_its_database_takes_the_history_up_later()
         database_url: url,
         prometheus: &prometheus.url(),
         redis: None,
+        more: "",
     })
     .await;
     // Long enough for a first judgement: the poller waits three seconds to know who polls.
@@ -287,6 +289,7 @@ async fn a_console_starts_while_everything_is_down() {
         database_url: url,
         prometheus: &prometheus.url(),
         redis: Some(&redis_url),
+        more: "",
     };
     let deck = Deck::start(sources).await;
     let nobody = Browser::new(&deck.base);

@@ -35,6 +35,7 @@ impl Watched {
             database_url,
             prometheus: &prometheus.url(),
             redis: None,
+            more: "",
         })
         .await;
         let browser = deck.signed_in("vera").await;

@@ -16,6 +16,7 @@ async fn command(console: &Console, command: UserCommand) -> String {
 
 fn new(username: &str, password: &str) -> NewAccount {
     NewAccount {
+        identity: None,
         username: username.into(),
         display_name: "Ada Lovelace".into(),
         role: Role::Viewer,

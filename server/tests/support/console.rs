@@ -102,6 +102,7 @@ impl Console {
     /// Makes an account with everybody's password.
     pub async fn account(&self, name: &str, role: Role) {
         let new = NewAccount {
+            identity: None,
             username: name.into(),
             display_name: name.to_uppercase(),
             role,

@@ -81,6 +81,8 @@ pub struct Sources<'a> {
     pub database_url: String,
     pub prometheus: &'a str,
     pub redis: Option<&'a str>,
+    /// More sections of the configuration.
+    pub more: &'a str,
 }
 
 impl Deck {
@@ -149,10 +151,11 @@ pub async fn wired(sources: Sources<'_>, base: &str) -> (Console, tempfile::Temp
          [database]\nurl = '{}'\nacquire_timeout_ms = 500\n\
          [prometheus]\nurl = '{}'\ntimeout_s = 1.0\n\
          [poller]\ninterval_ms = 500\nbackoff_max_ms = 1000\nelection_ms = 200\n\
-         [profile]\npath = '{}'\n{redis}",
+         [profile]\npath = '{}'\n{redis}{}",
         sources.database_url,
         sources.prometheus,
         profile.path().display(),
+        sources.more,
     ))
     .unwrap();
     let console = Console::start(config, Arc::new(SystemClock), Arc::new(SystemEntropy))
@@ -186,6 +189,7 @@ pub async fn account(database: &TestDatabase, name: &str, role: Role) {
         origin: Origin::default(),
     };
     let new = NewAccount {
+        identity: None,
         username: name.into(),
         display_name: name.into(),
         role,
@@ -238,6 +242,16 @@ impl Browser {
             .header("content-type", "application/x-www-form-urlencoded")
             .header("sec-fetch-site", "same-origin")
             .body(body);
+        self.answer(request).await
+    }
+
+    /// As a program calls the API, with a browser's session.
+    pub async fn post_json(&self, path: &str, body: &serde_json::Value) -> Answer {
+        let request = self
+            .client
+            .post(format!("{}{path}", self.base))
+            .header("content-type", "application/json")
+            .body(body.to_string());
         self.answer(request).await
     }
 

@@ -91,6 +91,11 @@ impl Detail {
         self.0.get(name).and_then(Value::as_str)
     }
 
+    /// Whether the flag of that name is there and set.
+    pub fn flag(&self, name: &str) -> bool {
+        self.0.get(name).and_then(Value::as_bool).unwrap_or(false)
+    }
+
     /// The particulars as a JSON object.
     pub fn as_map(&self) -> &Map<String, Value> {
         &self.0

@@ -141,6 +141,30 @@ actions! {
     SigningKeyRotated = "signing_key.rotated",
     /// The audit log was exported to a file.
     AuditExported = "audit.exported",
+    /// A guarded action was asked for.
+    ActionRequested = "action.requested",
+    /// Somebody agreed to a guarded action.
+    ActionApproved = "action.approved",
+    /// Somebody said no to a guarded action.
+    ActionRejected = "action.rejected",
+    /// A guarded action was taken back.
+    ActionCancelled = "action.cancelled",
+    /// A guarded action was not started in time.
+    ActionExpired = "action.expired",
+    /// A guarded action was started: the intent, recorded before anything is done.
+    ActionStarted = "action.started",
+    /// Somebody wants a guarded action stopped before its next step.
+    ActionStopAsked = "action.stop_asked",
+    /// A guarded action was done, and seen to be done.
+    ActionSucceeded = "action.succeeded",
+    /// A guarded action was not done, or not wholly.
+    ActionFailed = "action.failed",
+    /// Nobody knows whether a step of a guarded action took effect.
+    ActionOutcomeUnknown = "action.outcome_unknown",
+    /// An approver has looked at an action that was done without approvals.
+    ActionReviewed = "action.reviewed",
+    /// Another policy for guarded actions came into force.
+    PolicyChanged = "policy.changed",
 }
 
 /// What was acted on.

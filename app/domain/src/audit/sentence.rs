@@ -103,7 +103,55 @@ fn deed(event: &Event) -> Deed {
             };
             Deed::new("export", "exported", which)
         }
+        Action::ActionRequested => Deed::new("ask for", "asked for", &guarded(event)),
+        Action::ActionApproved => Deed::new("agree to", "agreed to", &guarded(event)),
+        Action::ActionRejected => Deed::new("say no to", "said no to", &guarded(event)),
+        Action::ActionCancelled => Deed::new("take back", "took back", &guarded(event)),
+        Action::ActionExpired => Deed::new(
+            "drop",
+            "dropped",
+            &format!("{}: nobody started it in time", guarded(event)),
+        ),
+        Action::ActionStarted => Deed::new("start", "started", &guarded(event)),
+        Action::ActionStopAsked => Deed::new("stop", "asked to stop", &guarded(event)),
+        Action::ActionSucceeded => Deed::new("do", "did", &guarded(event)),
+        Action::ActionFailed => Deed::new(
+            "do",
+            "did",
+            &format!(
+                "{} (step {}: {})",
+                guarded(event),
+                detail("step"),
+                detail("reason")
+            ),
+        ),
+        Action::ActionOutcomeUnknown => Deed::new(
+            "do",
+            "did",
+            &format!(
+                "{} (whether the step {} took effect is not known)",
+                guarded(event),
+                detail("step")
+            ),
+        ),
+        Action::ActionReviewed => Deed::new("review", "reviewed", &guarded(event)),
+        Action::PolicyChanged => Deed::new(
+            "bring",
+            "brought",
+            &format!("version {object} of the policy into force"),
+        ),
     }
+}
+
+/// A guarded action in few words: "terminate backend: backend 4711 on primary".
+fn guarded(event: &Event) -> String {
+    let detail = |name: &str| event.detail.text(name).unwrap_or("?");
+    let glass = if event.detail.flag("break_glass") {
+        ", without approvals"
+    } else {
+        ""
+    };
+    format!("{}: {}{glass}", detail("kind").replace('_', " "), detail("what"))
 }
 
 #[cfg(test)]

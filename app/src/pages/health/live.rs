@@ -51,6 +51,7 @@ pub fn MetricLive(
                     }
                     tile.update(|t| replace(t, view));
                 }
+                LiveEvent::Action(_) => {}
                 LiveEvent::Tick(t) => as_of_ms.set(*t),
             }
             let (title, after) = tile.with_untracked(|t| (t.title.clone(), t.band));

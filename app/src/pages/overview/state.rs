@@ -123,6 +123,7 @@ impl State {
 
     fn take(self, event: &LiveEvent) {
         match event {
+            LiveEvent::Action(_) => {}
             LiveEvent::Tick(t) => self.as_of_ms.set(Some(*t)),
             LiveEvent::Delta(delta) => self.change(|view| view.apply(delta), Some(delta)),
             LiveEvent::Snapshot(snapshot) => {

@@ -21,7 +21,10 @@ pub enum Signal {
         query_started_at: OffsetDateTime,
     },
     /// Ends the backend, with its connection and transaction: `pg_terminate_backend`.
-    Terminate,
+    Terminate {
+        /// Only if it still runs the query that began at this time (by the node's clock); `None` whatever it runs.
+        query_started_at: Option<OffsetDateTime>,
+    },
 }
 
 /// What came of it. In every case but the first, nothing was signalled.
@@ -36,7 +39,7 @@ pub enum SignalOutcome {
         /// Whose it is now.
         now: BackendId,
     },
-    /// To be cancelled: it runs no query any more, or another one.
+    /// It runs no query any more, or another one than was meant.
     QueryOver,
     /// It is never touched.
     Protected(Protection),
@@ -50,7 +53,7 @@ pub enum SignalOutcome {
 /// The statement, up to the function that signals. The conditions are those of `domain::database::protection`, in SQL, so
 /// that they hold at the moment of the signal; a test holds the two against each other.
 ///
-/// `$1` pid, `$2` start of the backend, `$3` start of the query (cancel only), `$4` protected applications, `$5` pattern of
+/// `$1` pid, `$2` start of the backend, `$3` start of the query (to terminate: only if one is meant), `$4` protected applications, `$5` pattern of
 /// the console's own application names.
 macro_rules! signalling {
     ($doing:literal, $function:literal) => {
@@ -87,7 +90,10 @@ const CANCEL: &str = signalling!(
     "found.query_start = $3 AND found.state IN ('active', 'fastpath function call')",
     "pg_catalog.pg_cancel_backend"
 );
-const TERMINATE: &str = signalling!("$3::timestamptz IS NULL", "pg_catalog.pg_terminate_backend");
+const TERMINATE: &str = signalling!(
+    "($3::timestamptz IS NULL OR found.query_start = $3 AND found.state IN ('active', 'fastpath function call'))",
+    "pg_catalog.pg_terminate_backend"
+);
 
 /// What the statement found, and did.
 struct Attempt {
@@ -171,7 +177,7 @@ fn send<'c>(
 ) -> BoxFuture<'c, Result<Option<Found>, sqlx::Error>> {
     let (statement, query_started_at) = match signal {
         Signal::Cancel { query_started_at } => (CANCEL, Some(query_started_at)),
-        Signal::Terminate => (TERMINATE, None),
+        Signal::Terminate { query_started_at } => (TERMINATE, query_started_at),
     };
     let applications = rules.applications.clone();
     Box::pin(async move {

@@ -1,5 +1,6 @@
 //! The REST API under `/api/v1`: what the pages show, for programs. Errors are problem+json.
 
+pub mod actions;
 pub mod audit;
 mod csv;
 pub mod health;
@@ -33,6 +34,7 @@ pub fn failure(error: ConsoleError) -> Response {
         ConsoleError::Refused(_) => "Not allowed",
         ConsoleError::NotFound(_) => "Not found",
         ConsoleError::BadRequest(_) => "Bad request",
+        ConsoleError::Conflict(_) => "Has changed meanwhile",
         ConsoleError::Unavailable(_) => "Not available",
         ConsoleError::Internal { .. } => "The console failed",
     };

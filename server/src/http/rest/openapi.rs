@@ -18,10 +18,19 @@ use utoipa::OpenApi;
         super::audit::entry,
         super::audit::export,
         super::me,
+        super::actions::plan,
+        super::actions::request,
+        super::actions::list,
+        super::actions::action,
+        super::actions::approve,
+        super::actions::reject,
+        super::actions::start,
+        super::actions::cancel,
+        super::actions::review,
         crate::http::events::stream,
     ),
     components(schemas(crate::http::problem::Problem, DeltaView)),
-    tags((name = "health", description = "Metrics, alerts, sources"), (name = "audit", description = "Who did what: searching, proving and taking away the audit log"), (name = "account", description = "Who is signed in"))
+    tags((name = "health", description = "Metrics, alerts, sources"), (name = "audit", description = "Who did what: searching, proving and taking away the audit log"), (name = "actions", description = "Guarded actions: plan, ask, agree, start, record"), (name = "account", description = "Who is signed in"))
 )]
 pub struct Document;
 

@@ -83,6 +83,13 @@ impl Hub {
         }
     }
 
+    /// Tells every viewer that something happened to a guarded action. It has no place among the events that are kept: who
+    /// was away looks at the action again.
+    pub fn announce_action(&self, id: &str) {
+        let data = serde_json::json!({ "id": id }).to_string();
+        let _ = self.live.send(Frame::new("action", None, &data));
+    }
+
     /// The present state.
     #[must_use]
     pub fn present(&self) -> Arc<OverviewView> {

@@ -46,6 +46,9 @@ pub struct Account {
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "as in Account")]
 pub struct NewAccount {
+    /// Whose account it is, if that person has another one; the user name otherwise. Accounts of one person have one
+    /// vote together.
+    pub identity: Option<String>,
     pub username: String,
     pub display_name: String,
     pub role: Role,
@@ -72,6 +75,11 @@ pub enum AccountError {
     /// The display name won't do.
     #[error("a display name takes 1 to 100 characters")]
     DisplayName,
+    /// The identity won't do.
+    #[error(
+        "an identity takes 1 to 200 characters: what names the person in your organisation, such as an e-mail address"
+    )]
+    Identity,
     /// The password won't do.
     #[error(transparent)]
     Password(#[from] PasswordRule),
@@ -134,6 +142,10 @@ impl Accounts {
         if display_name.is_empty() || display_name.chars().count() > 100 || display_name.contains('\0') {
             return Err(AccountError::DisplayName);
         }
+        let identity = new.identity.as_deref().map_or(username.as_str(), str::trim);
+        if identity.is_empty() || identity.chars().count() > 200 || identity.contains('\0') {
+            return Err(AccountError::Identity);
+        }
         passwords::check_new(&username, &new.password)?;
         let password_hash = self.passwords.hash(new.password).await?;
         let created_at = self.clock.now();
@@ -146,6 +158,7 @@ impl Accounts {
             password_hash: &password_hash,
             role: new.role,
             created_at,
+            identity,
         };
         db::users::insert(&mut transaction, &user)
             .await
@@ -158,7 +171,8 @@ impl Accounts {
             })?;
         let detail = Detail::none()
             .with("role", new.role.as_str())
-            .with("display_name", display_name);
+            .with("display_name", display_name)
+            .with("identity", identity);
         self.record(&mut transaction, by, Action::AccountCreated, &username, detail)
             .await?;
         transaction.commit().await?;

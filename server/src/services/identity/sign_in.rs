@@ -276,7 +276,7 @@ impl Identity {
     }
 
     /// Records a refused sign-in. An unknown name isn't written down: people type passwords into that field.
-    async fn record_refusal(
+    pub(super) async fn record_refusal(
         &self,
         origin: &Origin,
         user: Option<&UserRow>,

@@ -1,0 +1,47 @@
+//! `/actions/<id>`: one action, live.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+
+use super::board::ActionBoard;
+use crate::{
+    components::{failure::Failure, page::Page, sent::Sent},
+    error::ConsoleError,
+    pages::{Signed, signed},
+    view::action::ActionView,
+};
+
+/// The page.
+#[component]
+pub fn ActionPage() -> impl IntoView {
+    let signed = signed();
+    let id = use_params_map().get_untracked().get("id").unwrap_or_default();
+    view! {
+        <Page title="Action" name="action" live=true>
+            {Suspend::new(async move {
+                match load(signed, &id).await {
+                    Ok((csrf, since, view)) => view! { <ActionBoard view=Sent(view) csrf since /> }.into_any(),
+                    Err(error) => view! { <Failure error /> }.into_any(),
+                }
+            })}
+        </Page>
+    }
+}
+
+async fn load(
+    signed: Result<Signed, ConsoleError>,
+    id: &str,
+) -> Result<(String, String, ActionView), ConsoleError> {
+    let Signed {
+        console,
+        request,
+        subject,
+    } = signed?;
+    let view = console.action(&subject, id).await?;
+    // The page follows the stream from here on, for what happens to the action.
+    let since = console
+        .overview(&subject)
+        .map(|overview| overview.event_id)
+        .unwrap_or_default();
+    Ok((request.csrf_token, since, view))
+}

@@ -1,0 +1,211 @@
+//! `/actions/new?kind=…`: what exactly would happen, and the form that asks for it.
+
+use leptos::prelude::*;
+use leptos_router::{hooks::use_query_map, params::ParamsMap};
+use quarterdeck_domain::action::{ActionKind, Params, ParamsError};
+use time::OffsetDateTime;
+
+use super::plan::{Plan, PolicyText};
+use crate::{
+    components::{failure::Failure, page::Page},
+    error::ConsoleError,
+    pages::{Signed, signed},
+    view::action::ProposalView,
+};
+
+/// What the address asks for.
+enum Asked {
+    /// A kind whose parameters have yet to be given.
+    Incomplete(ActionKind, String),
+    /// Everything that is needed to plan.
+    Complete(Params),
+}
+
+fn asked(query: &ParamsMap, now_ms: i64) -> Result<Asked, ConsoleError> {
+    let kind: ActionKind = query.get("kind").unwrap_or_default().parse().map_err(
+        |error: quarterdeck_domain::action::UnknownKind| ConsoleError::BadRequest(format!("{error}.")),
+    )?;
+    let now = OffsetDateTime::from_unix_timestamp(now_ms / 1000)
+        .map_err(|_| ConsoleError::BadRequest("The console's clock is wrong.".to_owned()))?;
+    let field = |name: &str| query.get_str(name);
+    match Params::from_fields(kind, &field, now) {
+        Ok(params) => Ok(Asked::Complete(params)),
+        Err(ParamsError::Missing(name)) => Ok(Asked::Incomplete(kind, name.to_owned())),
+        Err(error @ ParamsError::Wrong { .. }) => Err(ConsoleError::BadRequest(format!("{error}."))),
+    }
+}
+
+/// The page.
+#[component]
+pub fn NewActionPage() -> impl IntoView {
+    let signed = signed();
+    let query = use_query_map().get_untracked();
+    view! {
+        <Page title="New action" name="action">
+            {Suspend::new(async move {
+                match load(signed, &query).await {
+                    Ok(Loaded::Form(kind, missing)) => view! { <Parameters kind missing /> }.into_any(),
+                    Ok(Loaded::Proposal(csrf, proposal)) => {
+                        view! { <Proposal csrf proposal=*proposal /> }.into_any()
+                    }
+                    Err(error) => view! { <Failure error /> }.into_any(),
+                }
+            })}
+        </Page>
+    }
+}
+
+enum Loaded {
+    Form(ActionKind, String),
+    Proposal(String, Box<ProposalView>),
+}
+
+async fn load(signed: Result<Signed, ConsoleError>, query: &ParamsMap) -> Result<Loaded, ConsoleError> {
+    let Signed {
+        console,
+        request,
+        subject,
+    } = signed?;
+    match asked(query, console.now_ms())? {
+        Asked::Incomplete(kind, missing) => Ok(Loaded::Form(kind, missing)),
+        Asked::Complete(params) => {
+            let proposal = console.proposal(&subject, params).await?;
+            Ok(Loaded::Proposal(request.csrf_token, Box::new(proposal)))
+        }
+    }
+}
+
+/// A form for what has yet to be given. It only leads on to the plan.
+#[component]
+fn Parameters(kind: ActionKind, missing: String) -> impl IntoView {
+    let spec = kind.spec();
+    let fields = match kind {
+        ActionKind::CancelQuery | ActionKind::TerminateBackend | ActionKind::TerminateLongRunning => view! {
+            <p class="note">
+                {format!("What is meant is chosen on the database page ({missing} is missing here).")}
+            </p>
+            <a class="button button-primary" href="/database">"Open the database page"</a>
+        }
+        .into_any(),
+        ActionKind::MaintenanceOn => view! {
+            <form method="get" action="/actions/new" class="form">
+                <input type="hidden" name="kind" value=kind.as_str() />
+                <label class="field">
+                    <span>"Expected to last, minutes"</span>
+                    <input type="number" name="minutes" min="1" max="10080" value="30" required />
+                </label>
+                <label class="field">
+                    <span>"Message to users"</span>
+                    <input type="text" name="message" maxlength="500" value="We are back soon." required />
+                </label>
+                <button class="button button-primary" type="submit">"Show what would happen"</button>
+            </form>
+        }
+        .into_any(),
+        ActionKind::MaintenanceOff => ().into_any(),
+    };
+    view! {
+        <h1>{spec.title}</h1>
+        <p class="lead">{spec.summary}</p>
+        {fields}
+    }
+}
+
+#[component]
+fn Proposal(csrf: String, proposal: ProposalView) -> impl IntoView {
+    let ProposalView {
+        id,
+        plan,
+        policy,
+        obstacle,
+    } = proposal;
+    let risk = plan.risk;
+    let params = plan.params.to_string();
+    let digest = plan.digest.clone();
+    let needs_reason = policy.approvals > 0;
+    let needs_password = policy.reauthenticate;
+    let typed = policy.typed.clone();
+    let glass = policy.break_glass && policy.approvals > 0;
+    let act = if policy.approvals == 0 {
+        format!("{} now", plan.title)
+    } else {
+        "Ask for approval".to_owned()
+    };
+    view! {
+        <header class="action-head" data-risk=risk.as_str()>
+            <p class="action-kicker">"Plan: nothing has happened yet"</p>
+            <h1>{plan.title.clone()} ": " {plan.object.clone()}</h1>
+            <p class="lead">{plan.summary.clone()}</p>
+        </header>
+        <div class="action-columns">
+            <div class="action-main">
+                <Plan plan />
+            </div>
+            <div class="action-side">
+                <section class="panel" aria-labelledby="policy">
+                    <h2 id="policy">"Policy"</h2>
+                    <PolicyText policy risk />
+                </section>
+                {match obstacle {
+                    Some(obstacle) => view! {
+                        <p class="message" data-kind="error" role="alert">
+                            "This can't be asked for: " {obstacle} "."
+                        </p>
+                    }
+                    .into_any(),
+                    None => view! {
+                        <form method="post" action="/actions" class="panel form" aria-label="Ask for this action">
+                            <input type="hidden" name="csrf" value=csrf />
+                            <input type="hidden" name="id" value=id />
+                            <input type="hidden" name="params" value=params />
+                            <input type="hidden" name="digest" value=digest />
+                            <label class="field">
+                                <span>{if needs_reason { "Reason" } else { "Reason (optional)" }}</span>
+                                <textarea name="reason" rows="3" maxlength="2000" required=needs_reason></textarea>
+                            </label>
+                            {typed
+                                .map(|typed| {
+                                    view! {
+                                        <label class="field">
+                                            <span>"Type " <kbd class="typed">{typed.clone()}</kbd> " to confirm"</span>
+                                            <input type="text" name="typed" autocomplete="off" spellcheck="false" required />
+                                        </label>
+                                    }
+                                })}
+                            {(needs_password || glass)
+                                .then(|| {
+                                    view! {
+                                        <label class="field">
+                                            <span>
+                                                {if needs_password { "Your password" } else { "Your password (only without approvals)" }}
+                                            </span>
+                                            <input
+                                                type="password"
+                                                name="password"
+                                                autocomplete="current-password"
+                                                required=needs_password
+                                            />
+                                        </label>
+                                    }
+                                })}
+                            <button class="button button-danger" type="submit">{act}</button>
+                            {glass
+                                .then(|| {
+                                    view! {
+                                        <button class="button button-glass" type="submit" name="break_glass" value="yes">
+                                            "Break glass: do it now, without approval"
+                                        </button>
+                                        <p class="note">
+                                            "Breaking glass needs your password and a reason. All approvers are told, and one of them \
+                                             reviews it afterwards."
+                                        </p>
+                                    }
+                                })}
+                        </form>
+                    }
+                    .into_any(),
+                }}
+            </div>
+        </div>
+    }
+}

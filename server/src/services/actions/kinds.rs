@@ -1,0 +1,124 @@
+//! What the kinds of actions need of the outside: one handler a kind.
+
+use std::{fmt::Debug, pin::Pin, sync::Arc};
+
+use quarterdeck_domain::action::{ActionKind, Params, Plan};
+use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub mod sessions;
+
+/// A boxed future: what makes the trait object-safe.
+pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Why no plan could be made: the world could not be looked at, or the parameters name nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The parameters make no sense.
+    #[error("{0}")]
+    Parameters(String),
+    /// Something that has to be asked does not answer.
+    #[error("{0}")]
+    Unreachable(String),
+}
+
+/// What a step did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepDone {
+    /// What was seen, in a sentence.
+    pub detail: String,
+    /// The same for the steps that follow, and for programs.
+    pub data: Value,
+}
+
+impl StepDone {
+    /// With nothing for programs.
+    pub fn new(detail: impl Into<String>) -> Self {
+        Self {
+            detail: detail.into(),
+            data: Value::Null,
+        }
+    }
+}
+
+/// Why a step did not do what it should.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum StepError {
+    /// It is known that it failed, and how far it came.
+    #[error("{0}")]
+    Failed(String),
+    /// It is not known whether it took effect.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+/// An execution as far as it is.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The action.
+    pub action: Uuid,
+    /// Its number, for people.
+    pub number: i64,
+    /// Who started it.
+    pub started_by: String,
+    /// Why it was asked for.
+    pub reason: String,
+    /// What is to be done: the plan as it was at the start. It touches nothing that was not agreed to.
+    pub plan: Plan,
+    /// When it was started.
+    pub started_at: OffsetDateTime,
+    /// The steps that are done, by name.
+    pub done: Vec<(&'static str, StepDone)>,
+}
+
+impl Run {
+    /// What an earlier step left for this one.
+    pub fn data(&self, step: &str) -> &Value {
+        self.done
+            .iter()
+            .find(|(name, _)| *name == step)
+            .map_or(&Value::Null, |(_, done)| &done.data)
+    }
+}
+
+/// What one kind of action needs of the outside.
+pub trait Handler: Send + Sync + Debug {
+    /// Looks at the world and says what would happen now. With `agreed`, the plan that was agreed to, it looks at the
+    /// same targets: what has newly come to fit the parameters is left out.
+    fn plan<'a>(
+        &'a self,
+        params: &'a Params,
+        agreed: Option<&'a Plan>,
+        now: OffsetDateTime,
+    ) -> Work<'a, Result<Plan, PlanError>>;
+
+    /// Does one step of [`ActionSpec::steps`](quarterdeck_domain::action::ActionSpec::steps). It is called once, and
+    /// dropped when the step's time is over.
+    fn step<'a>(&'a self, name: &'static str, run: &'a Run) -> Work<'a, Result<StepDone, StepError>>;
+}
+
+/// The handler of each kind, or why this installation has none.
+#[derive(Debug, Clone)]
+pub struct Handlers {
+    /// Cancelling and terminating backends.
+    pub sessions: Result<Arc<dyn Handler>, String>,
+    /// Maintenance mode.
+    pub maintenance: Result<Arc<dyn Handler>, String>,
+}
+
+impl Handlers {
+    /// The handler of a kind.
+    ///
+    /// # Errors
+    /// What is missing in this installation.
+    pub fn of(&self, kind: ActionKind) -> Result<&Arc<dyn Handler>, &str> {
+        match kind {
+            ActionKind::CancelQuery | ActionKind::TerminateBackend | ActionKind::TerminateLongRunning => {
+                self.sessions.as_ref()
+            }
+            ActionKind::MaintenanceOn | ActionKind::MaintenanceOff => self.maintenance.as_ref(),
+        }
+        .map_err(String::as_str)
+    }
+}

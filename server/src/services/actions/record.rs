@@ -1,0 +1,153 @@
+//! How a change of an action reads in the audit log and in messages.
+
+use quarterdeck_domain::{
+    action::{Agreed, Case, Failure, Plan, State, Vote},
+    audit::{Action, Detail, Object, Outcome},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::db::actions::ActionRow;
+
+/// A line of the audit log, and the topic of the message.
+pub(super) struct Entry {
+    pub action: Action,
+    pub object: Object,
+    pub outcome: Outcome,
+    pub detail: Detail,
+    pub topic: &'static str,
+}
+
+/// An action as the object of an event.
+pub(super) fn object(id: Uuid) -> Object {
+    Object::new("action", id)
+}
+
+/// What every line about an action says.
+fn common(kind: &str, object: &str, case: &Case) -> Detail {
+    let detail = Detail::none()
+        .with("kind", kind)
+        .with("what", object)
+        .with("digest", case.digest.to_string())
+        .with("policy_version", case.policy_version.to_string());
+    if case.break_glass.is_some() {
+        detail.with("break_glass", true)
+    } else {
+        detail
+    }
+}
+
+/// The targets by their identity, as text that stays the same.
+pub(super) fn targets(plan: &Plan) -> String {
+    let ids: Vec<_> = plan
+        .targets
+        .iter()
+        .map(|target| format!("{} {}", target.kind, target.id))
+        .collect();
+    ids.join(", ")
+}
+
+/// The line for a new request.
+pub(super) fn requested(id: Uuid, case: &Case, reason: &str) -> Entry {
+    let params = &case.plan.params;
+    Entry {
+        action: Action::ActionRequested,
+        object: object(id),
+        outcome: Outcome::Succeeded,
+        detail: common(params.kind().as_str(), &params.object(), case)
+            .with("reason", reason)
+            .with("targets", targets(&case.plan))
+            .with("approvals_needed", i32::from(case.rule.approvals)),
+        topic: "requested",
+    }
+}
+
+/// The line for a change; none where nothing changed that the record has to tell.
+pub(super) fn entry(row: &ActionRow, before: &Case, after: &Case) -> Option<Entry> {
+    let detail = common(after.plan.params.kind().as_str(), &row.object, after);
+    let entry = |action, outcome, detail, topic| {
+        Some(Entry {
+            action,
+            object: object(row.id),
+            outcome,
+            detail,
+            topic,
+        })
+    };
+    if let (None, Some(review)) = (&before.review, &after.review) {
+        let detail = detail.with("comment", review.comment.as_str());
+        return entry(Action::ActionReviewed, Outcome::Succeeded, detail, "reviewed");
+    }
+    let voted: Option<&Vote> = after.votes.get(before.votes.len());
+    match &after.state {
+        State::Requested | State::Approved { .. } => {
+            let vote = voted?;
+            let detail = detail.with("comment", vote.comment.as_str());
+            let topic = match &after.state {
+                State::Approved {
+                    agreed: Agreed::ByVotes,
+                    ..
+                } if before.state != after.state => "approved",
+                _ => "vote",
+            };
+            entry(Action::ActionApproved, Outcome::Succeeded, detail, topic)
+        }
+        State::Rejected { reason, .. } => {
+            let detail = detail.with("comment", reason.as_str());
+            entry(Action::ActionRejected, Outcome::Succeeded, detail, "rejected")
+        }
+        State::Expired { .. } => entry(Action::ActionExpired, Outcome::Succeeded, detail, "expired"),
+        State::Cancelled { .. } => entry(Action::ActionCancelled, Outcome::Succeeded, detail, "cancelled"),
+        State::Executing { worker, stop, .. } => match (&before.state, worker, stop) {
+            (State::Executing { stop: None, .. }, _, Some(_)) => {
+                entry(Action::ActionStopAsked, Outcome::Succeeded, detail, "stop_asked")
+            }
+            // Taken up by a worker: the intent is recorded already.
+            (State::Executing { .. }, _, _) => None,
+            (_, _, _) => {
+                let approvals: Vec<_> = after.votes.iter().map(|vote| vote.voter.name.as_str()).collect();
+                let detail = detail
+                    .with("targets", targets(&after.plan))
+                    .with("votes", approvals.join(", "));
+                entry(Action::ActionStarted, Outcome::Succeeded, detail, "started")
+            }
+        },
+        State::Succeeded { summary, .. } => {
+            let detail = detail.with("summary", summary.as_str());
+            entry(Action::ActionSucceeded, Outcome::Succeeded, detail, "succeeded")
+        }
+        State::Failed { failure, .. } => {
+            let (step, reason) = match failure {
+                Failure::NotBegun { reason } => ("none", reason.clone()),
+                Failure::Step { step, reason } => (step.as_str(), reason.clone()),
+                Failure::Stopped { by, before } => (before.as_str(), format!("stopped by {by}")),
+            };
+            let detail = detail.with("step", step).with("reason", reason);
+            entry(Action::ActionFailed, Outcome::Failed, detail, "failed")
+        }
+        State::OutcomeUnknown { step, known, .. } => {
+            let detail = detail.with("step", step.as_str()).with("known", known.as_str());
+            entry(
+                Action::ActionOutcomeUnknown,
+                Outcome::Failed,
+                detail,
+                "outcome_unknown",
+            )
+        }
+    }
+}
+
+/// What a message says; whoever sends it turns it into words.
+pub(super) fn message(row: &ActionRow, case: &Case, topic: &str) -> Value {
+    json!({
+        "topic": topic,
+        "id": row.id,
+        "number": row.number,
+        "kind": case.plan.params.kind(),
+        "what": row.object,
+        "requester": case.requester.name,
+        "reason": row.reason,
+        "state": case.state.as_str(),
+        "break_glass": case.break_glass.is_some(),
+    })
+}

@@ -1,0 +1,133 @@
+//! The one way by which an action's state changes: lock, ask the state machine, write the new state with its record and
+//! its messages, all in one transaction.
+
+use std::time::Duration;
+
+use quarterdeck_domain::{
+    access::Subject,
+    action::{Case, Event, Person, Plan},
+    audit::Actor,
+};
+use sqlx::{Postgres, Transaction};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{ActionError, Actions, Asking, record};
+use crate::{
+    db::{self, DbError, actions::ActionRow},
+    services::{
+        audit::{self, Origin},
+        identity::actor,
+    },
+};
+
+/// How long one transition may take before the database counts as away.
+const DB_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a worker is taken to be alive after its last sign of life.
+pub const LEASE: time::Duration = time::Duration::seconds(15);
+
+/// What changes, and by whom.
+pub(super) struct Transition<'a> {
+    /// Which action.
+    pub id: Uuid,
+    /// Who; none is the console itself.
+    pub by: Option<Asking<'a>>,
+    /// The plan to keep, when it is started.
+    pub started_plan: Option<&'a Plan>,
+}
+
+impl Actions {
+    /// Who a signed-in person is, as votes count.
+    pub(super) async fn person(
+        &self,
+        transaction: &mut Transaction<'_, Postgres>,
+        subject: &Subject,
+    ) -> Result<Person, ActionError> {
+        let user = db::users::by_id(&mut **transaction, subject.user_id)
+            .await?
+            .ok_or(ActionError::Unknown)?;
+        Ok(Person {
+            account: user.id,
+            identity: user.identity,
+            name: user.username,
+        })
+    }
+
+    /// Changes an action's state. `event` makes the event out of the action and the person who does it; it may refuse.
+    pub(super) async fn transition(
+        &self,
+        what: Transition<'_>,
+        event: impl FnOnce(&ActionRow, Option<Person>, OffsetDateTime) -> Result<Event, ActionError> + Send,
+    ) -> Result<Case, ActionError> {
+        tokio::time::timeout(DB_LIMIT, self.transition_unlimited(what, event))
+            .await
+            .map_err(|_| DbError::from(sqlx::Error::PoolTimedOut))?
+    }
+
+    async fn transition_unlimited(
+        &self,
+        what: Transition<'_>,
+        event: impl FnOnce(&ActionRow, Option<Person>, OffsetDateTime) -> Result<Event, ActionError> + Send,
+    ) -> Result<Case, ActionError> {
+        let now = self.clock.now();
+        let mut transaction = self.pool.begin().await?;
+        let row = db::actions::lock(&mut transaction, what.id)
+            .await?
+            .ok_or(ActionError::Unknown)?;
+        let person = match what.by {
+            Some(by) => Some(self.person(&mut transaction, by.subject).await?),
+            None => None,
+        };
+        let before = row.case(db::actions::votes_of(&mut *transaction, row.id).await?)?;
+        let mut accounts: Vec<_> = before.votes.iter().map(|vote| vote.voter.account).collect();
+        accounts.extend(person.as_ref().map(|person| person.account));
+        let standings = db::actions::standings(&mut transaction, &accounts).await?;
+        let event = event(&row, person, now)?;
+        let after = before.apply(event, now, &|account| standings.get(&account).copied())?;
+
+        let lease = match &after.state {
+            quarterdeck_domain::action::State::Executing { worker: Some(_), .. } => Some(now + LEASE),
+            _ if after.state.is_terminal() => None,
+            _ => row.lease_until,
+        };
+        let seen = (row.id, row.revision);
+        if !db::actions::update(&mut transaction, seen, &after, what.started_plan, lease, now).await? {
+            // The row is locked, so this is a revision that was changed by hand.
+            return Err(DbError::Unreadable(format!("action {} changed while it was locked", row.id)).into());
+        }
+        if let Some(vote) = after.votes.get(before.votes.len()) {
+            db::actions::insert_vote(&mut transaction, row.id, vote).await?;
+        }
+        if let quarterdeck_domain::action::State::OutcomeUnknown { known, .. } = &after.state
+            && !before.state.is_terminal()
+        {
+            db::actions::leave_step_open(&mut *transaction, row.id, known, now).await?;
+        }
+        if let Some(entry) = record::entry(&row, &before, &after) {
+            let origin = what.by.map_or_else(Origin::default, |by| by.origin.clone());
+            let actor = what.by.map_or(Actor::System, |by| actor(by.subject));
+            let record = self.events.event(
+                &origin,
+                actor,
+                entry.action,
+                entry.object,
+                entry.outcome,
+                entry.detail,
+            );
+            audit::append(&mut transaction, &record).await?;
+            let payload = record::message(&row, &after, entry.topic);
+            db::actions::enqueue(
+                &mut transaction,
+                row.id,
+                entry.topic,
+                &self.channels,
+                &payload,
+                now,
+            )
+            .await?;
+        }
+        transaction.commit().await?;
+        Ok(after)
+    }
+}
