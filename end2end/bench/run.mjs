@@ -14,6 +14,7 @@ const SUBJECTS = {
   rendering: "Rendering",
   freshness: "Freshness",
   audit: "Audit log",
+  audit_search: "Audit search",
 };
 const BEGIN = "<!-- measured by end2end/bench/run.sh: begin -->";
 const END = "<!-- measured by end2end/bench/run.sh: end -->";
@@ -45,7 +46,7 @@ try {
 
 mkdirSync(dirname(dir), { recursive: true });
 say("starting an estate and a console");
-const needsDemo = wanted.some((name) => name !== "audit");
+const needsDemo = wanted.some((name) => name !== "audit" && name !== "audit_search");
 const demo = needsDemo ? await startDemo(programs, dir) : { stop: async () => {} };
 let broken = 0;
 try {

@@ -16,6 +16,10 @@ use crate::db::DbError;
 /// So many rows of the leading part are looked at for one answer.
 pub const BUDGET: u32 = 20_000;
 
+/// So many are looked at first: where many rows fit, a page is full by then, and to ask all parts how far [`BUDGET`] rows
+/// reach would cost more than to read it.
+const FIRST: u32 = 500;
+
 const COLUMNS: &str = "seq, canonical, prev_hash, hash, event_id, recorded_at, actor_kind, actor_id, actor_name, action, \
                        object_kind, object_id, outcome";
 
@@ -58,15 +62,46 @@ pub async fn find(
     walk: Walk,
     limit: u16,
 ) -> Result<Found, DbError> {
+    let parts = parts(filter);
     let numbers = numbers(connection, filter, walk).await?;
+    let first = step(connection, filter, &parts, numbers, walk, FIRST, limit).await?;
+    let End::Budget(seq) = first.end else {
+        return Ok(first);
+    };
+    let numbers = match walk {
+        Walk::Down(_) => Numbers {
+            high: signed(seq)? - 1,
+            ..numbers
+        },
+        Walk::Up(_) => Numbers {
+            low: signed(seq)? + 1,
+            ..numbers
+        },
+    };
+    let left = limit.saturating_sub(u16::try_from(first.rows.len()).unwrap_or(limit));
+    let mut rest = step(connection, filter, &parts, numbers, walk, BUDGET, left).await?;
+    let mut rows = first.rows;
+    rows.append(&mut rest.rows);
+    Ok(Found { rows, end: rest.end })
+}
+
+/// One step of a walk: looks at `budget` rows of the part that is rarest there.
+async fn step(
+    connection: &mut PgConnection,
+    filter: &Filter,
+    parts: &[Part],
+    numbers: Numbers,
+    walk: Walk,
+    budget: u32,
+    limit: u16,
+) -> Result<Found, DbError> {
     if numbers.low > numbers.high {
         return Ok(Found {
             rows: Vec::new(),
             end: End::Exhausted,
         });
     }
-    let parts = parts(filter);
-    let (leader, reach) = leader(connection, &parts, numbers, walk).await?;
+    let (leader, reach) = leader(connection, parts, numbers, walk, budget).await?;
     let (within, last) = match walk {
         Walk::Down(_) => {
             let low = reach.unwrap_or(numbers.low);
@@ -77,7 +112,16 @@ pub async fn find(
             (Numbers { high, ..numbers }, high == numbers.high)
         }
     };
-    let mut rows = fitting(connection, filter, &parts, leader, within, walk, limit).await?;
+    let query = Fitting {
+        filter,
+        parts,
+        leader,
+        within,
+        walk,
+        budget,
+        limit,
+    };
+    let mut rows = query.fetch(connection).await?;
     let end = match reach {
         _ if rows.len() > usize::from(limit) => {
             rows.truncate(usize::from(limit));
@@ -200,8 +244,9 @@ async fn leader<'p>(
     parts: &'p [Part],
     numbers: Numbers,
     walk: Walk,
+    budget: u32,
 ) -> Result<(Option<&'p Part>, Option<i64>), DbError> {
-    let budget = i64::from(BUDGET);
+    let budget = i64::from(budget);
     // Without a part: rows are numbered without gaps, so this needs no question.
     let all = match walk {
         Walk::Down(_) => numbers.low.max(numbers.high - budget + 1),
@@ -238,43 +283,52 @@ async fn leader<'p>(
     Ok(best)
 }
 
-/// The rows of the leading part to which the others fit, and one more than `limit`, which tells whether more follow.
-async fn fitting(
-    connection: &mut PgConnection,
-    filter: &Filter,
-    parts: &[Part],
-    leader: Option<&Part>,
+/// The question for the rows of the leading part to which the others fit.
+struct Fitting<'a> {
+    filter: &'a Filter,
+    parts: &'a [Part],
+    leader: Option<&'a Part>,
     within: Numbers,
     walk: Walk,
+    budget: u32,
     limit: u16,
-) -> Result<Vec<ChainRow>, DbError> {
-    let mut query = QueryBuilder::new("select * from (");
-    push_rows(&mut query, COLUMNS, leader, within, walk);
-    // The limit keeps the planner from mixing the other parts in: it would guess which index to take.
-    query.push(format!(" limit {BUDGET}) candidates where true"));
-    for part in parts {
-        if leader.is_some_and(|leader| std::ptr::eq(leader, part)) {
-            continue;
+}
+
+impl Fitting<'_> {
+    /// The rows, and one more than `limit`, which tells whether more follow.
+    async fn fetch(&self, connection: &mut PgConnection) -> Result<Vec<ChainRow>, DbError> {
+        let mut query = QueryBuilder::new("select * from (");
+        push_rows(&mut query, COLUMNS, self.leader, self.within, self.walk);
+        // The limit keeps the planner from mixing the other parts in: it would guess which index to take.
+        query.push(format!(" limit {}) candidates where true", self.budget));
+        for part in self.parts {
+            if self.leader.is_some_and(|leader| std::ptr::eq(leader, part)) {
+                continue;
+            }
+            for (i, value) in part.values.iter().enumerate() {
+                query.push(if i > 0 { " or " } else { " and (" });
+                push_condition(&mut query, part.sql, value);
+            }
+            query.push(")");
         }
-        for (i, value) in part.values.iter().enumerate() {
-            query.push(if i > 0 { " or " } else { " and (" });
-            push_condition(&mut query, part.sql, value);
+        if let Some(from) = self.filter.from {
+            query.push(" and recorded_at >= ").push_bind(from);
         }
-        query.push(")");
+        if let Some(to) = self.filter.to {
+            query.push(" and recorded_at < ").push_bind(to);
+        }
+        query.push(format!(
+            " {} limit {}",
+            order(self.walk),
+            u32::from(self.limit) + 1
+        ));
+        let rows: Vec<AuditRow> = query
+            .build_query_as()
+            .persistent(false)
+            .fetch_all(connection)
+            .await?;
+        rows.into_iter().map(ChainRow::try_from).collect()
     }
-    if let Some(from) = filter.from {
-        query.push(" and recorded_at >= ").push_bind(from);
-    }
-    if let Some(to) = filter.to {
-        query.push(" and recorded_at < ").push_bind(to);
-    }
-    query.push(format!(" {} limit {}", order(walk), u32::from(limit) + 1));
-    let rows: Vec<AuditRow> = query
-        .build_query_as()
-        .persistent(false)
-        .fetch_all(connection)
-        .await?;
-    rows.into_iter().map(ChainRow::try_from).collect()
 }
 
 fn order(walk: Walk) -> &'static str {
