@@ -12,6 +12,7 @@ use crate::{
     error::ConsoleError,
     view::{
         account::SessionView,
+        api_token::ApiTokensView,
         audit::{AuditEntryView, AuditPageView},
         health::{MetricView, OverviewView, RangeView, TransitionView},
         runbook::RunbookView,
@@ -55,6 +56,9 @@ pub trait Console: GuardedActions + Send + Sync {
 
     /// The subject's own sessions, the newest first.
     fn sessions<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Vec<SessionView>, ConsoleError>>;
+
+    /// The subject's own API tokens, the newest first, and what a new one can be given.
+    fn api_tokens<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<ApiTokensView, ConsoleError>>;
 
     /// A runbook that the console carries with it.
     ///
@@ -133,6 +137,8 @@ pub struct RequestContext {
     pub subject: Option<Subject>,
     /// The name shown in the account menu.
     pub display_name: String,
+    /// An API token that was just made: shown on this page, and never again.
+    pub new_token: Option<String>,
     /// The value of the hidden `csrf` field of every form on the page.
     pub csrf_token: String,
     /// The chosen colours.

@@ -9,7 +9,7 @@ use leptos_router::{
 };
 
 use crate::pages::{
-    account::{sessions::SessionsPage, sign_in::SignInPage},
+    account::{sessions::SessionsPage, sign_in::SignInPage, tokens::TokensPage},
     actions::{ActionPage, ActionsPage, NewActionPage},
     audit::{entry::AuditEntryPage, list::AuditPage},
     health::metric::MetricPage,
@@ -35,6 +35,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/audit/:seq") view=AuditEntryPage ssr=SsrMode::Async />
                 <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
                 <Route path=path!("/account/sessions") view=SessionsPage ssr=SsrMode::Async />
+                <Route path=path!("/account/tokens") view=TokensPage ssr=SsrMode::Async />
             </FlatRoutes>
         </Router>
     }

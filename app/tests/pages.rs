@@ -409,3 +409,50 @@ async fn the_audit_log_is_not_offered_to_roles_without_it() {
         .await
         .has("href=\"/audit\"");
 }
+
+#[tokio::test]
+async fn tokens_are_made_and_revoked_by_plain_forms() {
+    let page = get("/account/tokens", Scenario::Calm).await;
+    assert_eq!(page.status, 200);
+    page.has("method=\"post\" action=\"/account/tokens\"")
+        .has("action=\"/account/tokens/t1/revoke\"")
+        .lacks("action=\"/account/tokens/t2/revoke\"")
+        .lacks("action=\"/account/tokens/t3/revoke\"")
+        .has("name=\"scope\" value=\"health.view\"")
+        .has("&lt;b&gt;report&lt;/b&gt;")
+        .lacks("<b>report")
+        .lacks("shown this once");
+    // No longer than the configuration lets it.
+    page.has("value=\"90\"").lacks("value=\"365\"");
+    page.in_order(&[
+        "nightly",
+        "Works until",
+        "old script",
+        "Expired",
+        "lost laptop",
+        "Revoked",
+    ]);
+    get("/account/tokens", Scenario::Blind)
+        .await
+        .has("lets nobody make tokens")
+        .lacks("action=\"/account/tokens\"");
+    get("/account/tokens", Scenario::Fresh)
+        .await
+        .has("You have no API token");
+}
+
+#[tokio::test]
+async fn a_new_token_is_shown_on_the_page_that_brings_it_and_a_refusal_says_what_to_change() {
+    let made = RequestContext {
+        new_token: Some("qd_secret".into()),
+        ..request("/account/tokens?notice=made")
+    };
+    get_as("/account/tokens?notice=made", Scenario::Calm, made)
+        .await
+        .has("value=\"qd_secret\"")
+        .has("shown this once");
+    get("/account/tokens?error=no-scope", Scenario::Calm)
+        .await
+        .has("role=\"alert\"")
+        .has("Choose at least one thing");
+}

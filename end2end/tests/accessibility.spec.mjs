@@ -14,6 +14,7 @@ const pages = [
   ["metric with one line", "/health/redis_hit_rate", true, live],
   ["metric with a line a pod", "/health/cpu_per_pod?range=15m", true, live],
   ["sessions", "/account/sessions", true],
+  ["API tokens", "/account/tokens", true],
   ["audit log, refused", "/audit", true],
   ["page not found", "/nope", true],
   ["metric not found", "/health/nope", true],

@@ -27,7 +27,7 @@ use crate::{
     db,
     entropy::Entropy,
     http::{
-        actions,
+        actions, api_tokens,
         assets::{self, AssetNames},
         auth::{AuthState, authenticate},
         csrf::refuse_cross_site,
@@ -468,6 +468,16 @@ fn router(state: &AppState, stylesheet: &str) -> (Router, Vec<Door>) {
             Access::Form(Permission::RevokeOwnSession),
             post(sessions::revoke_others),
         )
+        .post(
+            "/account/tokens",
+            Access::Form(Permission::ManageOwnTokens),
+            post(api_tokens::make),
+        )
+        .post(
+            "/account/tokens/{id}/revoke",
+            Access::Form(Permission::ManageOwnTokens),
+            post(api_tokens::revoke),
+        )
         .open();
 
     let provide = {
@@ -480,6 +490,7 @@ fn router(state: &AppState, stylesheet: &str) -> (Router, Vec<Door>) {
         let access = match path.as_str() {
             pages::SIGN_IN => Access::Public,
             "/account/sessions" => Access::Page(Permission::ViewOwnSessions),
+            api_tokens::OWN_TOKENS => Access::Page(Permission::ViewOwnTokens),
             "/audit" | "/audit/{seq}" => Access::Page(Permission::ViewAudit),
             "/actions" | "/actions/new" | "/actions/:id" => Access::Page(Permission::ViewActions),
             _ => Access::Page(Permission::ViewHealth),

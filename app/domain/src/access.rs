@@ -4,6 +4,7 @@
 //! asker is in the [`Subject`].
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// What an account may do, as a name. Each role is a row of the table in [`decide`].
@@ -78,6 +79,29 @@ pub enum Assurance {
     Outage,
 }
 
+/// What shows who the asker is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Credential {
+    /// The session of this id, in a browser: the person sits there.
+    Session(Uuid),
+    /// An API token: a program that the person let in.
+    ApiToken(Box<ApiToken>),
+}
+
+/// An API token, as far as decisions need to know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiToken {
+    /// Its id.
+    pub id: Uuid,
+    /// What it is called, and its beginning, for people to know it by.
+    pub label: String,
+    /// When it stops working.
+    pub expires_at: OffsetDateTime,
+    /// What it may be used for, of what its owner may.
+    pub scopes: Vec<Permission>,
+}
+
 /// A signed-in person, as far as decisions need to know them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
@@ -89,10 +113,20 @@ pub struct Subject {
     pub display_name: String,
     /// The account's role.
     pub role: Role,
-    /// The session this request belongs to.
-    pub session_id: Uuid,
+    /// What shows that it is them.
+    pub credential: Credential,
     /// How sure the console is that all this still holds.
     pub assurance: Assurance,
+}
+
+impl Subject {
+    /// The session that the request belongs to; none for an API token.
+    pub fn session_id(&self) -> Option<Uuid> {
+        match &self.credential {
+            Credential::Session(id) => Some(*id),
+            Credential::ApiToken(_) => None,
+        }
+    }
 }
 
 /// Declares [`Permission`] with the stable name and the kind of each permission in one place.
@@ -111,6 +145,11 @@ macro_rules! permissions {
             /// The stable dotted name, as it stands in the audit log.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// The permission of a stable name.
+            pub fn parse(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|permission| permission.as_str() == name)
             }
 
             /// Whether using it changes something.
@@ -143,6 +182,10 @@ permissions! {
     ViewOwnSessions = "own_sessions.view", Reads;
     /// End one's own sessions.
     RevokeOwnSession = "own_sessions.revoke", Changes;
+    /// See one's own API tokens.
+    ViewOwnTokens = "own_tokens.view", Reads;
+    /// Make and revoke one's own API tokens.
+    ManageOwnTokens = "own_tokens.manage", Changes;
     /// See all accounts and their sessions.
     ViewAccounts = "accounts.view", Reads;
     /// Make, change and disable accounts; end other people's sessions.
@@ -151,6 +194,36 @@ permissions! {
     ViewAudit = "audit.view", Reads;
     /// Take the audit log away as a file.
     ExportAudit = "audit.export", Reads;
+}
+
+/// Whether an API token can be given a permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delegation {
+    /// It can; what it then may be used for, in a few words.
+    ToTokens(&'static str),
+    /// It can't: only a person in a browser does it. Whatever agrees to something in a person's name, and whatever could
+    /// make somebody who does, is of this kind.
+    PersonOnly,
+}
+
+impl Permission {
+    /// Whether an API token can be given it.
+    pub fn delegation(self) -> Delegation {
+        match self {
+            Self::ViewHealth => Delegation::ToTokens("see metrics, alerts, sources and their history"),
+            Self::ViewOwnSessions => Delegation::ToTokens("see whose token it is"),
+            Self::ViewAccounts => Delegation::ToTokens("see all accounts and their sessions"),
+            Self::ViewAudit => Delegation::ToTokens("read the audit log"),
+            Self::ExportAudit => Delegation::ToTokens("take the audit log away as a file"),
+            Self::ViewActions => Delegation::ToTokens("see guarded actions, their plans, votes and steps"),
+            Self::RequestAction => Delegation::ToTokens("ask for guarded actions, start and cancel them"),
+            Self::ApproveAction
+            | Self::RevokeOwnSession
+            | Self::ViewOwnTokens
+            | Self::ManageOwnTokens
+            | Self::ManageAccounts => Delegation::PersonOnly,
+        }
+    }
 }
 
 /// Why something isn't allowed.
@@ -162,6 +235,12 @@ pub enum Refusal {
         /// The asker's role.
         role: Role,
     },
+    /// The API token was not made for it.
+    #[error("the API token was not given it; make one that is, on the page Your API tokens")]
+    Scope,
+    /// No API token can do it.
+    #[error("no API token can do this; sign in and do it yourself")]
+    PersonOnly,
     /// Changes are refused while the console can't reach its own database.
     #[error(
         "the console can't reach its own database, so it can't check that this session is still valid nor \
@@ -191,6 +270,15 @@ pub fn decide(subject: &Subject, permission: Permission) -> Decision {
     if !role_includes(subject.role, permission) {
         return Decision::Refused(Refusal::Role { role: subject.role });
     }
+    if let Credential::ApiToken(token) = &subject.credential {
+        match permission.delegation() {
+            Delegation::PersonOnly => return Decision::Refused(Refusal::PersonOnly),
+            Delegation::ToTokens(_) if !token.scopes.contains(&permission) => {
+                return Decision::Refused(Refusal::Scope);
+            }
+            Delegation::ToTokens(_) => {}
+        }
+    }
     match (subject.assurance, permission.effect()) {
         (Assurance::Outage, Effect::Changes) => Decision::Refused(Refusal::Outage),
         (Assurance::Outage, Effect::Reads) | (Assurance::Current, Effect::Reads | Effect::Changes) => {
@@ -204,7 +292,9 @@ fn role_includes(role: Role, permission: Permission) -> bool {
         Permission::ViewHealth
         | Permission::ViewActions
         | Permission::ViewOwnSessions
-        | Permission::RevokeOwnSession => match role {
+        | Permission::RevokeOwnSession
+        | Permission::ViewOwnTokens
+        | Permission::ManageOwnTokens => match role {
             Role::Viewer | Role::Operator | Role::Approver | Role::Admin | Role::Auditor => true,
         },
         // Which of these may ask for which action is the policy's to say.
@@ -237,6 +327,8 @@ mod tests {
         (Permission::ApproveAction, [false, true, true, true, false]),
         (Permission::ViewOwnSessions, [true, true, true, true, true]),
         (Permission::RevokeOwnSession, [true, true, true, true, true]),
+        (Permission::ViewOwnTokens, [true, true, true, true, true]),
+        (Permission::ManageOwnTokens, [true, true, true, true, true]),
         (Permission::ViewAccounts, [false, false, false, true, true]),
         (Permission::ManageAccounts, [false, false, false, true, false]),
         (Permission::ViewAudit, [false, false, false, true, true]),
@@ -249,8 +341,50 @@ mod tests {
             username: "ada".into(),
             display_name: "Ada".into(),
             role,
-            session_id: Uuid::from_u128(2),
+            credential: Credential::Session(Uuid::from_u128(2)),
             assurance,
+        }
+    }
+
+    fn with_token(role: Role, scopes: &[Permission]) -> Subject {
+        let token = ApiToken {
+            id: Uuid::from_u128(3),
+            label: "nightly report (qd_abcdef…)".into(),
+            expires_at: OffsetDateTime::UNIX_EPOCH,
+            scopes: scopes.to_vec(),
+        };
+        Subject {
+            credential: Credential::ApiToken(Box::new(token)),
+            ..subject(role, Assurance::Current)
+        }
+    }
+
+    /// What no token can hold, written out by hand.
+    const PERSON_ONLY: &[Permission] = &[
+        Permission::ApproveAction,
+        Permission::RevokeOwnSession,
+        Permission::ViewOwnTokens,
+        Permission::ManageOwnTokens,
+        Permission::ManageAccounts,
+    ];
+
+    #[test]
+    fn a_token_may_what_it_was_given_and_never_more_than_its_owner() {
+        for role in Role::ALL {
+            for permission in Permission::ALL {
+                let owner = decide(&subject(role, Assurance::Current), *permission);
+                let none = decide(&with_token(role, &[]), *permission);
+                let all = decide(&with_token(role, Permission::ALL), *permission);
+                if !owner.is_allowed() {
+                    assert_eq!((none, all), (owner, owner), "{role} {permission:?}");
+                } else if PERSON_ONLY.contains(permission) {
+                    let refused = Decision::Refused(Refusal::PersonOnly);
+                    assert_eq!((none, all), (refused, refused), "{role} {permission:?}");
+                } else {
+                    assert_eq!(none, Decision::Refused(Refusal::Scope), "{role} {permission:?}");
+                    assert_eq!(all, Decision::Allowed, "{role} {permission:?}");
+                }
+            }
         }
     }
 
@@ -287,9 +421,10 @@ mod tests {
     }
 
     #[test]
-    fn an_auditor_changes_nothing_but_their_own_sessions() {
+    fn an_auditor_changes_nothing_but_their_own_sessions_and_tokens() {
+        let own = [Permission::RevokeOwnSession, Permission::ManageOwnTokens];
         for permission in Permission::ALL {
-            if permission.effect() == Effect::Changes && *permission != Permission::RevokeOwnSession {
+            if permission.effect() == Effect::Changes && !own.contains(permission) {
                 let decision = decide(&subject(Role::Auditor, Assurance::Current), *permission);
                 assert!(!decision.is_allowed(), "{permission:?}");
             }

@@ -40,6 +40,9 @@ pub fn AccountMenu(
                 <a class="account-item" href="/account/sessions">
                     "Your sessions"
                 </a>
+                <a class="account-item" href="/account/tokens">
+                    "Your API tokens"
+                </a>
                 <form method="post" action="/sign-out">
                     <input type="hidden" name="csrf" value=request.csrf_token />
                     <button class="account-item" type="submit">

@@ -13,10 +13,13 @@ struct Place {
 }
 
 fn places(pages: Vec<(String, String)>, metrics: Vec<(String, String)>) -> Vec<Place> {
-    let own = ("Your sessions".to_owned(), "/account/sessions".to_owned());
+    let own = [
+        ("Your sessions".to_owned(), "/account/sessions".to_owned()),
+        ("Your API tokens".to_owned(), "/account/tokens".to_owned()),
+    ];
     let mut all: Vec<Place> = pages
         .into_iter()
-        .chain([own])
+        .chain(own)
         .map(|(title, href)| Place {
             title,
             kind: "page",

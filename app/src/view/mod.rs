@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod action;
+pub mod api_token;
 pub mod audit;
 pub mod estate;
 pub mod health;

@@ -14,11 +14,12 @@ mod overview;
 mod port;
 mod rows;
 mod tiles;
+mod tokens;
 
 use std::sync::Arc;
 
 use quarterdeck_app::ports::{ConsoleHandle, RequestContext, Theme};
-use quarterdeck_domain::access::{Assurance, Role, Subject};
+use quarterdeck_domain::access::{Assurance, Credential, Role, Subject};
 use uuid::Uuid;
 
 /// 2026-11-24 22:11:03 UTC.
@@ -72,7 +73,7 @@ pub fn subject() -> Subject {
         username: "ada".into(),
         display_name: "Ada Lovelace".into(),
         role: Role::Operator,
-        session_id: Uuid::from_u128(2),
+        credential: Credential::Session(Uuid::from_u128(2)),
         assurance: Assurance::Current,
     }
 }
@@ -81,6 +82,7 @@ pub fn request(path_and_query: &str) -> RequestContext {
     RequestContext {
         subject: Some(subject()),
         display_name: "Ada Lovelace".into(),
+        new_token: None,
         csrf_token: "csrf-token".into(),
         theme: Theme::System,
         path_and_query: path_and_query.into(),

@@ -5,6 +5,7 @@ use quarterdeck_app::{
     ports::{BoxFuture, Console},
     view::{
         account::SessionView,
+        api_token::ApiTokensView,
         audit::{AuditEntryView, AuditPageView},
         health::{LoadedRuleView, MetricView, OverviewView, RangeView, RuleView, TransitionView},
         runbook::RunbookView,
@@ -20,6 +21,7 @@ use quarterdeck_domain::{
 use super::{
     FakeConsole, Scenario, audit,
     rows::{GROUPS, ROWS, index},
+    tokens,
 };
 
 impl Console for FakeConsole {
@@ -148,6 +150,10 @@ impl Console for FakeConsole {
         seq: u64,
     ) -> BoxFuture<'a, Result<AuditEntryView, ConsoleError>> {
         Box::pin(async move { audit::entry(self, subject, seq) })
+    }
+
+    fn api_tokens<'a>(&'a self, _: &'a Subject) -> BoxFuture<'a, Result<ApiTokensView, ConsoleError>> {
+        Box::pin(async move { Ok(tokens::tokens(self)) })
     }
 
     fn runbook(&self, _: &Subject, name: &str) -> Result<RunbookView, ConsoleError> {

@@ -30,6 +30,8 @@ pub struct IdentityConfig {
     pub attempts_per_account_everywhere: u32,
     /// The window of the three limits above, in seconds.
     pub attempts_window_s: u32,
+    /// For how many days an API token works at most; with 0 nobody can make one.
+    pub api_token_max_days: u32,
     /// Reverse proxies whose `X-Forwarded-For` is believed, as networks: `["10.0.0.0/8"]`.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -48,6 +50,7 @@ impl Default for IdentityConfig {
             attempts_per_address: 30,
             attempts_per_account_everywhere: 100,
             attempts_window_s: 900,
+            api_token_max_days: 365,
             trusted_proxies: Vec::new(),
         }
     }

@@ -158,6 +158,7 @@ async fn grant(connection: &mut PgConnection, role: &str) -> Result<(), MigrateE
          grant insert (canonical) on quarterdeck.audit_intake to {quoted};
          grant select, insert, update on quarterdeck.users to {quoted};
          grant select, insert, update, delete on quarterdeck.sessions, quarterdeck.refresh_tokens to {quoted};
+         grant select, insert, update on quarterdeck.api_tokens to {quoted};
          grant select, insert, delete on quarterdeck.signing_keys to {quoted};
          grant select, insert on quarterdeck.health_transitions to {quoted};
          grant select, insert on quarterdeck.policy_versions, quarterdeck.action_votes to {quoted};

@@ -4,6 +4,7 @@
 //! transaction; an audit row always shares the one of what it records.
 
 pub mod actions;
+pub mod api_tokens;
 pub mod audit;
 pub mod health_transitions;
 pub mod inspection;

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use ipnet::IpNet;
-use quarterdeck_domain::access::Subject;
+use quarterdeck_domain::access::{Credential, Subject};
 use url::Url;
 
 use super::client_address::client_address;
@@ -18,6 +18,7 @@ use super::problem::Problem;
 use super::request::AskedBy;
 use super::theme;
 use crate::services::audit::Origin;
+use crate::services::identity::api_tokens::TokenAuthentication;
 use crate::services::identity::{Authentication, Identity};
 use crate::telemetry::trace;
 
@@ -54,6 +55,8 @@ pub enum Asker {
     Anonymous,
     /// It can't be told: the database is away.
     Unknowable,
+    /// A program with an API token that doesn't work.
+    TokenRefused,
 }
 
 impl Asker {
@@ -61,7 +64,19 @@ impl Asker {
     pub fn subject(&self) -> Option<&Subject> {
         match self {
             Self::Known(subject) => Some(subject),
-            Self::Anonymous | Self::Unknowable => None,
+            Self::Anonymous | Self::Unknowable | Self::TokenRefused => None,
+        }
+    }
+
+    /// Whether an API token says who asks. No page of another site can make a browser send one.
+    pub fn is_by_token(&self) -> bool {
+        match self {
+            Self::Known(subject) => match subject.credential {
+                Credential::ApiToken(_) => true,
+                Credential::Session(_) => false,
+            },
+            Self::TokenRefused => true,
+            Self::Anonymous | Self::Unknowable => false,
         }
     }
 }
@@ -84,10 +99,46 @@ impl FormBinding {
     }
 }
 
+/// The token of the header `Authorization: Bearer …`, which the REST API takes and nothing else does.
+fn bearer(request: &Request) -> Option<&str> {
+    if !request.uri().path().starts_with("/api/v1/") {
+        return None;
+    }
+    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// Lets an API token say who is asking. Cookies that come along are not looked at.
+async fn authenticate_token(state: &AuthState, token: &str, mut request: Request, next: Next) -> Response {
+    let mut origin = origin(&request, &state.trusted_proxies);
+    let asker = match state.identity.authenticate_token(token, &origin).await {
+        TokenAuthentication::Known(subject) => Asker::Known(subject),
+        TokenAuthentication::Refused => Asker::TokenRefused,
+        TokenAuthentication::Unavailable => Asker::Unknowable,
+    };
+    let subject = asker.subject().cloned();
+    origin.api_token = subject.as_ref().and_then(|subject| match &subject.credential {
+        Credential::ApiToken(token) => Some(token.label.clone()),
+        Credential::Session(_) => None,
+    });
+    request.extensions_mut().insert(asker);
+    request.extensions_mut().insert(FormBinding(None));
+    request.extensions_mut().insert(origin);
+    let mut response = next.run(request).await;
+    if let Some(subject) = subject {
+        response.extensions_mut().insert(AskedBy(subject));
+    }
+    response
+}
+
 /// Reads the cookies, renews them if need be, and tells the rest of the request who is asking.
 ///
 /// Puts [`Asker`], [`FormBinding`] and [`Origin`] into the request's extensions. It refuses nobody: see [`SignedIn`].
 pub async fn authenticate(State(state): State<AuthState>, mut request: Request, next: Next) -> Response {
+    if let Some(token) = bearer(&request).map(str::to_owned) {
+        return authenticate_token(&state, &token, request, next).await;
+    }
     let sent = state.cookies.read(request.headers());
     let origin = origin(&request, &state.trusted_proxies);
     let answer = state
@@ -110,14 +161,18 @@ pub async fn authenticate(State(state): State<AuthState>, mut request: Request, 
         Authentication::Unavailable => Asker::Unknowable,
     };
     let binding = match (&asker, sent.pre_login) {
-        (Asker::Known(subject), _) => Some(format!("session:{}", subject.session_id)),
-        (Asker::Anonymous | Asker::Unknowable, Some(value)) => Some(format!("pre-login:{value}")),
-        (Asker::Anonymous | Asker::Unknowable, None) if wants_page(request.method(), request.headers()) => {
+        (Asker::Known(subject), _) => subject.session_id().map(|id| format!("session:{id}")),
+        (Asker::Anonymous | Asker::Unknowable | Asker::TokenRefused, Some(value)) => {
+            Some(format!("pre-login:{value}"))
+        }
+        (Asker::Anonymous | Asker::Unknowable | Asker::TokenRefused, None)
+            if wants_page(request.method(), request.headers()) =>
+        {
             let value = state.identity.new_binding();
             state.cookies.pre_login(&mut cookies, &value);
             Some(format!("pre-login:{value}"))
         }
-        (Asker::Anonymous | Asker::Unknowable, None) => None,
+        (Asker::Anonymous | Asker::Unknowable | Asker::TokenRefused, None) => None,
     };
     // The log names who asked.
     let asked_by = asker.subject().cloned().map(AskedBy);
@@ -162,6 +217,7 @@ impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
         match parts.extensions.get::<Asker>() {
             Some(Asker::Known(subject)) => Ok(Self(subject.clone())),
             Some(Asker::Unknowable) => Err(unknowable(&parts.uri, &parts.headers)),
+            Some(Asker::TokenRefused) => Err(token_refused()),
             Some(Asker::Anonymous) | None => Err(anonymous(&parts.method, &parts.uri, &parts.headers)),
         }
     }
@@ -229,6 +285,7 @@ fn origin(request: &Request, trusted: &[IpNet]) -> Origin {
         address: client_address(request.extensions(), request.headers(), trusted),
         user_agent: agent.unwrap_or_default().chars().take(300).collect(),
         trace_id: trace::current().map(|context| context.trace_id()),
+        api_token: None,
     }
 }
 
@@ -246,7 +303,8 @@ fn wants_page(method: &Method, headers: &HeaderMap) -> bool {
 
 fn anonymous(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
     if is_api(uri) {
-        let detail = "Sign in first; the session may have ended.";
+        let detail =
+            "Sign in first (the session may have ended), or send an API token as Authorization: Bearer.";
         return Problem::new(StatusCode::UNAUTHORIZED, "Not signed in", detail).into_response();
     }
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
@@ -259,6 +317,17 @@ fn anonymous(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
         return bounce(path);
     }
     sign_in_page(Some(path), None).into_response()
+}
+
+fn token_refused() -> Response {
+    let detail = "The API token is unknown, expired or revoked, or its owner's account is disabled. Its owner sees which on \
+                  the page Your API tokens, and can make another.";
+    let mut response = Problem::new(StatusCode::UNAUTHORIZED, "API token refused", detail).into_response();
+    response.headers_mut().insert(
+        header::WWW_AUTHENTICATE,
+        header::HeaderValue::from_static("Bearer realm=\"Quarterdeck\", error=\"invalid_token\""),
+    );
+    response
 }
 
 fn unknowable(uri: &Uri, headers: &HeaderMap) -> Response {

@@ -13,6 +13,8 @@ enum Kind {
     Refresh,
     /// A random value that forms are bound to before there is a session.
     PreLogin,
+    /// A new API token on its way to the page that shows it once.
+    NewToken,
 }
 
 /// Reads and writes the cookies.
@@ -30,6 +32,8 @@ pub struct Sent {
     pub refresh: Option<String>,
     /// The pre-login value.
     pub pre_login: Option<String>,
+    /// An API token that was just made.
+    pub new_token: Option<String>,
 }
 
 impl Cookies {
@@ -50,6 +54,7 @@ impl Cookies {
             access: value(Kind::Access),
             refresh: value(Kind::Refresh),
             pre_login: value(Kind::PreLogin),
+            new_token: value(Kind::NewToken),
         }
     }
 
@@ -70,11 +75,23 @@ impl Cookies {
     pub fn sign_out(self, headers: &mut HeaderMap) {
         self.set(headers, Kind::Access, "", Some(time::Duration::ZERO));
         self.set(headers, Kind::Refresh, "", Some(time::Duration::ZERO));
+        self.forget_new_token(headers);
     }
 
     /// Gives the browser a pre-login value, until it is closed.
     pub fn pre_login(self, headers: &mut HeaderMap, value: &str) {
         self.set(headers, Kind::PreLogin, value, None);
+    }
+
+    /// Gives the browser a new API token for the minute until the page has shown it: it can't stand in an address, and
+    /// without scripts there is no other way over a redirect.
+    pub fn new_token(self, headers: &mut HeaderMap, token: &str) {
+        self.set(headers, Kind::NewToken, token, Some(time::Duration::MINUTE));
+    }
+
+    /// Takes the new API token away again: it is shown once.
+    pub fn forget_new_token(self, headers: &mut HeaderMap) {
+        self.set(headers, Kind::NewToken, "", Some(time::Duration::ZERO));
     }
 
     fn name(self, kind: Kind) -> &'static str {
@@ -85,6 +102,8 @@ impl Cookies {
             (Kind::Refresh, false) => "qd_refresh",
             (Kind::PreLogin, true) => "__Host-qd_pre_login",
             (Kind::PreLogin, false) => "qd_pre_login",
+            (Kind::NewToken, true) => "__Host-qd_new_token",
+            (Kind::NewToken, false) => "qd_new_token",
         }
     }
 
@@ -153,7 +172,8 @@ mod tests {
             Sent {
                 access: None,
                 refresh: Some("y".into()),
-                pre_login: None
+                pre_login: None,
+                new_token: None,
             }
         );
     }

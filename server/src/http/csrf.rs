@@ -47,6 +47,14 @@ pub async fn refuse_cross_site(State(state): State<AuthState>, request: Request,
     ) {
         return next.run(request).await;
     }
+    // A browser adds no API token by itself, and where there is one cookies are not looked at.
+    if request
+        .extensions()
+        .get::<Asker>()
+        .is_some_and(Asker::is_by_token)
+    {
+        return next.run(request).await;
+    }
     if site(request.headers(), &state.public_url) == Site::Elsewhere {
         return refuse(&state, &request.into_parts().0, "another_site").await;
     }

@@ -1,6 +1,7 @@
 //! HTTP: sign-in, headers, the REST API, the event stream, metrics and health of the console itself, static files.
 
 pub mod actions;
+pub mod api_tokens;
 pub mod asked;
 pub mod assets;
 pub mod auth;

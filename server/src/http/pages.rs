@@ -41,6 +41,22 @@ pub async fn gate(State(_): State<AppState>, request: Request, next: Next) -> Re
     }
 }
 
+/// The API token that was just made, for the page that shows it, and for no later load of it.
+fn shown_once(app: &AppState, parts: &Parts) -> Option<String> {
+    if parts.uri.path() != super::api_tokens::OWN_TOKENS {
+        return None;
+    }
+    let cookies = app.auth.cookies;
+    let token = cookies.read(&parts.headers).new_token?;
+    let mut forget = http::HeaderMap::new();
+    cookies.forget_new_token(&mut forget);
+    let response = expect_context::<leptos_axum::ResponseOptions>();
+    for value in forget.get_all(header::SET_COOKIE) {
+        response.append_header(header::SET_COOKIE, value.clone());
+    }
+    Some(token)
+}
+
 /// Puts into the context what pages need of the request, and sends the policy that lets their scripts run.
 pub fn provide(app: &AppState, stylesheet: &str) {
     // Absent while the list of routes is made at start.
@@ -50,6 +66,7 @@ pub fn provide(app: &AppState, stylesheet: &str) {
     let Asked(console) = Asked::by(app, &parts);
     let console: ConsoleHandle = Arc::new(console);
     provide_context(console);
+    let new_token = shown_once(app, &parts);
     let subject = parts.extensions.get::<Asker>().and_then(Asker::subject).cloned();
     let csrf_token = parts
         .extensions
@@ -62,6 +79,7 @@ pub fn provide(app: &AppState, stylesheet: &str) {
             .map(|s| s.display_name.clone())
             .unwrap_or_default(),
         subject,
+        new_token,
         csrf_token,
         theme: theme::chosen(&parts.headers),
         path_and_query: parts

@@ -102,7 +102,7 @@ pub async fn revoke(
         return own_sessions("error=unavailable");
     }
     match state.identity.revoke_own(&subject, id, &origin).await {
-        Ok(()) if id == subject.session_id => {
+        Ok(()) if Some(id) == subject.session_id() => {
             let mut response = Redirect::to("/sign-in?notice=signed-out").into_response();
             state.cookies.sign_out(response.headers_mut());
             response

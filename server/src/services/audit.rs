@@ -75,6 +75,8 @@ pub struct Origin {
     pub user_agent: String,
     /// The trace that the request belongs to, 32 hexadecimal digits.
     pub trace_id: Option<String>,
+    /// What the API token is known by that the request came with, if it did.
+    pub api_token: Option<String>,
 }
 
 /// Makes events: gives them their id and time.
@@ -101,6 +103,11 @@ impl EventMaker {
         detail: Detail,
     ) -> Event {
         let recorded_at = self.clock.now();
+        // Whatever a program does in a person's name says so.
+        let detail = match &origin.api_token {
+            Some(label) => detail.with("api_token", label.as_str()),
+            None => detail,
+        };
         Event {
             id: self.entropy.uuid(recorded_at),
             recorded_at,

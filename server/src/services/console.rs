@@ -9,27 +9,33 @@ use quarterdeck_app::{
     ports::{BoxFuture, Console},
     view::{
         account::SessionView,
+        api_token::{ApiTokenView, ApiTokensView, ScopeView, TokenStateView},
         audit::{AuditEntryView, AuditPageView},
         health::{MetricView, OverviewView, RangeView, RuleView, TransitionView},
         runbook::RunbookView,
     },
 };
 use quarterdeck_domain::{
-    access::{Permission, Subject},
+    access::{Delegation, Permission, Subject},
     audit::{Filter, Search},
     chart::TimeRange,
     health::{MetricSpec, Profile},
 };
+use time::OffsetDateTime;
 use url::Url;
 
 use super::{
     actions::Actions,
     audit::{AuditLog, Origin, Selection},
     health::{charts::Charts, hub::Hub},
-    identity::Identity,
+    identity::{
+        Identity,
+        api_tokens::{may_be_given, over_since},
+    },
     runbooks,
 };
 use crate::clock::{Clock, unix_ms};
+use crate::db::api_tokens::ApiTokenRow;
 
 /// What pages and the REST API ask.
 #[derive(Debug)]
@@ -244,6 +250,37 @@ impl Console for AskedConsole {
         })
     }
 
+    fn api_tokens<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<ApiTokensView, ConsoleError>> {
+        Box::pin(async move {
+            self.allow(subject, Permission::ViewOwnTokens)?;
+            let identity = &self.service.identity;
+            let rows = identity.own_tokens(subject).await.map_err(|error| {
+                tracing::warn!(error = &error as &dyn std::error::Error, "API tokens could not be listed");
+                ConsoleError::Unavailable(
+                    "Your API tokens can't be listed: the console's own database does not answer, and while it doesn't, \
+                     no token works."
+                        .into(),
+                )
+            })?;
+            let now = self.service.clock.now();
+            Ok(ApiTokensView {
+                tokens: rows.into_iter().map(|row| token_view(row, now)).collect(),
+                max_days: identity.token_max_days(),
+                scopes: Permission::ALL
+                    .iter()
+                    .filter(|permission| may_be_given(subject, **permission))
+                    .filter_map(|permission| match permission.delegation() {
+                        Delegation::ToTokens(words) => Some(ScopeView {
+                            name: permission.as_str().to_owned(),
+                            words: words.to_owned(),
+                        }),
+                        Delegation::PersonOnly => None,
+                    })
+                    .collect(),
+            })
+        })
+    }
+
     fn runbook(&self, subject: &Subject, name: &str) -> Result<RunbookView, ConsoleError> {
         self.allow(subject, Permission::ViewHealth)?;
         runbooks::read(name).ok_or_else(|| {
@@ -290,5 +327,28 @@ impl Console for AskedConsole {
 
     fn now_ms(&self) -> i64 {
         unix_ms(self.service.clock.now())
+    }
+}
+
+fn token_view(row: ApiTokenRow, now: OffsetDateTime) -> ApiTokenView {
+    let state = match (over_since(&row, now), row.revoked_at) {
+        (None, _) => TokenStateView::Works,
+        (Some(at), None) => TokenStateView::Expired { at_ms: unix_ms(at) },
+        (Some(at), Some(_)) => TokenStateView::Revoked { at_ms: unix_ms(at) },
+    };
+    ApiTokenView {
+        scopes: row
+            .scopes()
+            .iter()
+            .map(|scope| scope.as_str().to_owned())
+            .collect(),
+        id: row.id.to_string(),
+        name: row.name,
+        prefix: row.prefix,
+        created_at_ms: unix_ms(row.created_at),
+        expires_at_ms: unix_ms(row.expires_at),
+        last_used_at_ms: row.last_used_at.map(unix_ms),
+        last_used_address: row.last_used_address,
+        state,
     }
 }

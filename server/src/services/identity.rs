@@ -8,6 +8,7 @@
 //! [`outage_grace_s`](crate::config::identity::IdentityConfig::outage_grace_s)) and change nothing.
 
 pub mod accounts;
+pub mod api_tokens;
 mod authorize;
 mod confirm;
 mod keys;
@@ -23,7 +24,7 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quarterdeck_domain::access::{Assurance, Subject};
+use quarterdeck_domain::access::{Assurance, Credential, Subject};
 use quarterdeck_domain::audit::Actor;
 use sqlx::PgPool;
 use time::OffsetDateTime;
@@ -258,7 +259,10 @@ impl Identity {
 
     /// Whether a subject that was authenticated some time ago still is: for long answers such as event streams.
     pub fn is_still_valid(&self, subject: &Subject) -> bool {
-        !self.revocations.voids_session(subject.session_id)
+        match &subject.credential {
+            Credential::Session(id) => !self.revocations.ended(*id),
+            Credential::ApiToken(token) => !self.revocations.ended(token.id) && self.now() < token.expires_at,
+        }
     }
 
     /// A code for the hidden field of forms, bound to a session or a pre-login cookie; none while there is no key.

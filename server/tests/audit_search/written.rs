@@ -82,6 +82,7 @@ pub async fn deck(database: &TestDatabase) -> Deck {
         database_url: database.config().url,
         prometheus: "http://127.0.0.1:9",
         redis: None,
+        more: "",
     })
     .await
 }

@@ -3,7 +3,7 @@
 
 use axum::http::Method;
 use quarterdeck::http::doors::Access;
-use quarterdeck_domain::access::{Assurance, Role, Subject, decide};
+use quarterdeck_domain::access::{Assurance, Credential, Role, Subject, decide};
 use quarterdeck_estate::parts::Prometheus;
 use reqwest::StatusCode;
 use uuid::Uuid;
@@ -134,7 +134,7 @@ async fn every_door_lets_in_whom_it_should_and_nobody_else() {
             username: role.as_str().into(),
             display_name: String::new(),
             role,
-            session_id: Uuid::nil(),
+            credential: Credential::Session(Uuid::nil()),
             assurance: Assurance::Current,
         };
         for door in &deck.doors {

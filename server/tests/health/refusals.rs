@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use quarterdeck::{db, services::audit::Origin};
 use quarterdeck_app::error::ConsoleError;
 use quarterdeck_domain::{
-    access::{Assurance, Permission, Role, Subject},
+    access::{Assurance, Credential, Permission, Role, Subject},
     audit::{Action, Actor, Outcome},
 };
 use uuid::Uuid;
@@ -31,6 +31,7 @@ async fn what_a_role_does_not_include_is_refused_and_recorded() {
         address: Some(address),
         user_agent: "Testfox/1.0".into(),
         trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
+        api_token: None,
     };
     let asked = console.state.console.asked_by(origin, "/accounts".into());
     let vera = Subject {
@@ -38,7 +39,7 @@ async fn what_a_role_does_not_include_is_refused_and_recorded() {
         username: "vera".into(),
         display_name: "Vera".into(),
         role: Role::Viewer,
-        session_id: Uuid::from_u128(8),
+        credential: Credential::Session(Uuid::from_u128(8)),
         assurance: Assurance::Current,
     };
 

@@ -43,6 +43,57 @@ async fn a_form_of_another_site_is_refused_and_recorded() {
 }
 
 #[tokio::test]
+async fn a_program_with_a_token_needs_no_code_and_cookies_beside_it_count_for_nothing() {
+    use quarterdeck::services::{audit::Origin, identity::api_tokens::NewToken};
+    use quarterdeck_domain::access::{Assurance, Credential, Permission, Subject};
+
+    let console = Console::start().await;
+    console.account("ada", Role::Viewer).await;
+    console.account("bob", Role::Viewer).await;
+    let mut browser = console.signed_in("bob").await;
+    let bob = browser.get("/api/v1/me").await.json();
+    let ada = console.accounts.list().await.unwrap().remove(0);
+    let ada = Subject {
+        user_id: ada.id,
+        username: ada.username,
+        display_name: ada.display_name,
+        role: ada.role,
+        credential: Credential::Session(uuid::Uuid::nil()),
+        assurance: Assurance::Current,
+    };
+    let new = NewToken {
+        name: "script".into(),
+        days: 1,
+        scopes: vec![Permission::ViewHealth],
+    };
+    let origin = Origin::default();
+    let made = console.identity.make_token(&ada, &new, &origin).await.unwrap();
+    let mut send = async |authorization: &str, path: &str| {
+        let request = Request::post(path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("authorization", authorization);
+        browser.send(request, Body::from("a=b")).await
+    };
+    // Bob's cookies come along; the token says that it is ada.
+    let bearer = format!("Bearer {}", made.secret);
+    let answer = send(&bearer, "/api/v1/change").await;
+    assert_eq!(
+        (answer.status, &answer.json()["username"]),
+        (StatusCode::OK, &"ada".into())
+    );
+    assert_ne!(bob["username"], "ada");
+    // A token that doesn't work is no way around the code, and no way to the cookies.
+    let answer = send("Bearer qd_nonsense", "/api/v1/change").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert!(answer.headers.contains_key("www-authenticate"));
+    // Other schemes and other doors don't take it: Bob's cookies count, and want their code.
+    for (authorization, path) in [("Basic YTpi", "/api/v1/change"), (bearer.as_str(), "/sign-out")] {
+        let answer = send(authorization, path).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{authorization} {path}");
+    }
+}
+
+#[tokio::test]
 async fn a_form_needs_the_code_of_its_own_session() {
     let console = Console::start().await;
     console.account("ada", Role::Viewer).await;

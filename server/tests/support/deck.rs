@@ -214,6 +214,24 @@ pub struct Answer {
     pub body: String,
 }
 
+impl Answer {
+    pub async fn of(response: reqwest::Response) -> Self {
+        let text = |name| {
+            response
+                .headers()
+                .get(name)
+                .map_or("", |v: &header::HeaderValue| v.to_str().unwrap())
+                .to_owned()
+        };
+        Self {
+            status: response.status(),
+            location: text(header::LOCATION),
+            content_type: text(header::CONTENT_TYPE),
+            body: response.text().await.unwrap(),
+        }
+    }
+}
+
 impl Browser {
     pub fn new(base: &str) -> Self {
         let client = reqwest::Client::builder()
@@ -256,20 +274,7 @@ impl Browser {
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> Answer {
-        let response = self.send(request).await;
-        let text = |name| {
-            response
-                .headers()
-                .get(name)
-                .map_or("", |v: &header::HeaderValue| v.to_str().unwrap())
-                .to_owned()
-        };
-        Answer {
-            status: response.status(),
-            location: text(header::LOCATION),
-            content_type: text(header::CONTENT_TYPE),
-            body: response.text().await.unwrap(),
-        }
+        Answer::of(self.send(request).await).await
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> reqwest::Response {
@@ -320,10 +325,7 @@ impl Browser {
             )
             .await;
         assert_eq!(response.status(), StatusCode::OK);
-        Events {
-            body: response.bytes_stream().boxed(),
-            text: String::new(),
-        }
+        Events::of(response)
     }
 }
 
@@ -342,6 +344,13 @@ pub struct Event {
 }
 
 impl Events {
+    pub fn of(response: reqwest::Response) -> Self {
+        Self {
+            body: response.bytes_stream().boxed(),
+            text: String::new(),
+        }
+    }
+
     /// The next event; `None` when the stream ends. Fails the test after twenty seconds of silence.
     pub async fn next(&mut self) -> Option<Event> {
         loop {

@@ -18,6 +18,7 @@ pub fn event(name: &str) -> Event {
         address: Some([192, 0, 2, 7].into()),
         user_agent: "test".into(),
         trace_id: None,
+        api_token: None,
     };
     maker().event(
         &origin,

@@ -165,6 +165,10 @@ actions! {
     ActionReviewed = "action.reviewed",
     /// Another policy for guarded actions came into force.
     PolicyChanged = "policy.changed",
+    /// Somebody made an API token.
+    ApiTokenCreated = "api_token.created",
+    /// Somebody revoked an API token.
+    ApiTokenRevoked = "api_token.revoked",
 }
 
 /// What was acted on.

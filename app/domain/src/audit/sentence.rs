@@ -96,6 +96,10 @@ fn deed(event: &Event) -> Deed {
         Action::SigningKeyRotated => {
             Deed::new("start", "started", &format!("using the signing key {object}"))
         }
+        Action::ApiTokenCreated => Deed::new("make", "made", &format!("the API token {}", detail("label"))),
+        Action::ApiTokenRevoked => {
+            Deed::new("revoke", "revoked", &format!("the API token {}", detail("label")))
+        }
         Action::AuditExported => {
             let which = match object.as_str() {
                 "all" => "the whole audit log",

@@ -2,12 +2,15 @@
 
 use axum::{Json, response::IntoResponse};
 use quarterdeck_app::view::health::DeltaView;
-use utoipa::OpenApi;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
 
 /// The document.
 #[derive(Debug, OpenApi)]
 #[openapi(
-    info(title = "Quarterdeck", description = "Live health of the watched system, and who did what. Sign in with a browser session; errors are problem+json (RFC 9457)."),
+    info(title = "Quarterdeck", description = "Live health of the watched system, and who did what. Send an API token as `Authorization: Bearer …`, or a browser's session; errors are problem+json (RFC 9457)."),
     paths(
         super::health::overview,
         super::health::metric,
@@ -29,10 +32,32 @@ use utoipa::OpenApi;
         super::actions::review,
         crate::http::events::stream,
     ),
+    modifiers(&Credentials),
+    security(("api_token" = []), ("session" = [])),
     components(schemas(crate::http::problem::Problem, DeltaView)),
     tags((name = "health", description = "Metrics, alerts, sources"), (name = "audit", description = "Who did what: searching, proving and taking away the audit log"), (name = "actions", description = "Guarded actions: plan, ask, agree, start, record"), (name = "account", description = "Who is signed in"))
 )]
 pub struct Document;
+
+/// Says how a program shows who it is.
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let token = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "An API token, made on the page Your API tokens: it may what it was given, as far as its owner may, and can \
+                 agree to nothing.",
+            ))
+            .build();
+        components.add_security_scheme("api_token", SecurityScheme::Http(token));
+        let cookie =
+            ApiKeyValue::with_description("qd_access", "The session of a browser that is signed in.");
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    }
+}
 
 /// Gives the document.
 pub async fn document() -> impl IntoResponse {

@@ -1,6 +1,7 @@
 //! Asking for an action.
 
 use quarterdeck_domain::{
+    access::Credential,
     action::{BreakGlass, Case, Confirmation, Digest, Freeze, Params, Rule},
     audit::Actor,
 };
@@ -169,6 +170,15 @@ impl Actions {
         by: Asking<'_>,
         password: Option<&SecretString>,
     ) -> Result<(), ActionError> {
+        match by.subject.credential {
+            Credential::Session(_) => {}
+            // A password in a script is not a person who thinks again.
+            Credential::ApiToken(_) => {
+                return Err(ActionError::Incomplete(
+                    "This needs a person who gives their password again; no API token can do it.",
+                ));
+            }
+        }
         let Some(password) = password.filter(|password| !password.expose_secret().is_empty()) else {
             return Err(ActionError::Incomplete(
                 "Your password is needed once more for this.",

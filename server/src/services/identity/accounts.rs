@@ -238,7 +238,7 @@ impl Accounts {
         Ok(true)
     }
 
-    /// Disables an account and ends its sessions, at once: whether it was enabled before.
+    /// Disables an account, ends its sessions and revokes its API tokens, at once: whether it was enabled before.
     ///
     /// # Errors
     /// See [`AccountError`].
@@ -252,7 +252,8 @@ impl Accounts {
         db::users::set_disabled(&mut transaction, user.id, Some(now)).await?;
         let reason = RevokedReason::AccountDisabled;
         let ended = db::sessions::revoke_all(&mut transaction, user.id, None, reason, now).await?;
-        let detail = sessions_ended(&ended);
+        let tokens = db::api_tokens::revoke_all(&mut transaction, user.id, now).await?;
+        let detail = sessions_ended(&ended).with("tokens_revoked", i32::try_from(tokens).unwrap_or(i32::MAX));
         self.record(&mut transaction, by, Action::AccountDisabled, &username, detail)
             .await?;
         transaction.commit().await?;

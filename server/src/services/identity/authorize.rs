@@ -27,6 +27,8 @@ impl Identity {
         };
         let reason = match refusal {
             Refusal::Role { .. } => "role",
+            Refusal::Scope => "scope",
+            Refusal::PersonOnly => "person_only",
             // The database that would take the record is what is away.
             Refusal::Outage => return Err(refusal),
         };

@@ -30,6 +30,11 @@ pub enum Announcement {
         /// The session.
         id: Uuid,
     },
+    /// An API token was revoked.
+    ApiToken {
+        /// The token.
+        id: Uuid,
+    },
     /// There is a new signing key.
     Keys,
 }
@@ -37,7 +42,8 @@ pub enum Announcement {
 #[derive(Debug, Default)]
 struct Known {
     current: bool,
-    sessions: HashMap<Uuid, OffsetDateTime>,
+    /// Sessions and API tokens, which are told apart by their ids anyway.
+    ended: HashMap<Uuid, OffsetDateTime>,
     epochs: HashMap<Uuid, i64>,
 }
 
@@ -48,7 +54,7 @@ pub struct Revocations(RwLock<Known>);
 impl Revocations {
     /// Whether a token is void.
     pub fn voids(&self, claims: &Claims) -> bool {
-        self.voids_session(claims.sid)
+        self.ended(claims.sid)
             || self.read(|known| {
                 known
                     .epochs
@@ -57,9 +63,9 @@ impl Revocations {
             })
     }
 
-    /// Whether a session was ended.
-    pub fn voids_session(&self, id: Uuid) -> bool {
-        self.read(|known| known.sessions.contains_key(&id))
+    /// Whether a session was ended, or an API token was revoked.
+    pub fn ended(&self, id: Uuid) -> bool {
+        self.read(|known| known.ended.contains_key(&id))
     }
 
     /// Whether the console hears of revocations at this time. When it doesn't, it may have missed one.
@@ -72,10 +78,10 @@ impl Revocations {
         self.write(|known| known.current = current);
     }
 
-    /// A session was ended at `at`.
-    pub fn end_session(&self, id: Uuid, at: OffsetDateTime) {
+    /// A session was ended, or an API token was revoked, at `at`.
+    pub fn end(&self, id: Uuid, at: OffsetDateTime) {
         self.write(|known| {
-            known.sessions.insert(id, at);
+            known.ended.insert(id, at);
         });
     }
 
@@ -91,13 +97,14 @@ impl Revocations {
     pub async fn load(&self, pool: &PgPool, since: OffsetDateTime) -> Result<(), DbError> {
         let epochs = db::users::token_epochs(pool).await?;
         let sessions = db::sessions::revoked_since(pool, since).await?;
+        let tokens = db::api_tokens::revoked_since(pool, since).await?;
         // Merged, not replaced: something newer may have been announced since the database was read.
         for (id, epoch) in epochs {
             self.raise_epoch(id, epoch);
         }
         self.write(|known| {
-            known.sessions.retain(|_, at| *at >= since);
-            known.sessions.extend(sessions);
+            known.ended.retain(|_, at| *at >= since);
+            known.ended.extend(sessions.into_iter().chain(tokens));
         });
         Ok(())
     }

@@ -44,7 +44,7 @@ impl Identity {
             .into_iter()
             .map(|row| OwnSession {
                 id: row.id,
-                is_this: row.id == subject.session_id,
+                is_this: Some(row.id) == subject.session_id(),
                 created_at: row.created_at,
                 last_seen_at: row.last_seen_at,
                 expires_at: row.expires_at,
@@ -74,7 +74,7 @@ impl Identity {
             }
             audit::append(&mut transaction, &self.revoked(subject, session_id, origin)).await?;
             transaction.commit().await?;
-            self.revocations.end_session(session_id, now);
+            self.revocations.end(session_id, now);
             Ok(())
         })
         .await
@@ -88,7 +88,7 @@ impl Identity {
         let now = self.now();
         self.within(async {
             let mut transaction = self.pool.begin().await?;
-            let keep = Some(subject.session_id);
+            let keep = subject.session_id();
             let reason = RevokedReason::Revoked;
             let ended =
                 db::sessions::revoke_all(&mut transaction, subject.user_id, keep, reason, now).await?;
@@ -97,7 +97,7 @@ impl Identity {
             }
             transaction.commit().await?;
             for id in &ended {
-                self.revocations.end_session(*id, now);
+                self.revocations.end(*id, now);
             }
             Ok(ended.len())
         })

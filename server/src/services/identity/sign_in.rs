@@ -1,7 +1,7 @@
 //! Signing in, exchanging refresh tokens, signing out.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use quarterdeck_domain::access::{Assurance, Subject};
+use quarterdeck_domain::access::{Assurance, Credential, Subject};
 use quarterdeck_domain::audit::{Action, Actor, Detail, Object, Outcome};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
@@ -127,7 +127,7 @@ impl Identity {
             Detail::none().with("user_agent", session.user_agent.as_str()),
         );
         audit::append(&mut transaction, &event).await?;
-        let tokens = self.tokens(&subject, user.token_epoch, refresh, now)?;
+        let tokens = self.tokens(&subject, session.id, user.token_epoch, refresh, now)?;
         transaction.commit().await?;
         Ok((subject, tokens))
     }
@@ -188,7 +188,7 @@ impl Identity {
                 );
                 audit::append(&mut transaction, &event).await?;
                 transaction.commit().await?;
-                self.revocations.end_session(session.id, now);
+                self.revocations.end(session.id, now);
                 tracing::warn!(session = %session.id, "a refresh token was used twice; its session was ended");
                 Err(IdentityError::SessionOver)
             }
@@ -200,7 +200,7 @@ impl Identity {
                 }
                 let refresh = self.new_refresh_token(&mut transaction, &session, now).await?;
                 db::sessions::touch(&mut transaction, session.id, origin.address, now).await?;
-                let tokens = self.tokens(&subject, user.token_epoch, refresh, now)?;
+                let tokens = self.tokens(&subject, session.id, user.token_epoch, refresh, now)?;
                 transaction.commit().await?;
                 Ok((subject, tokens))
             }
@@ -213,16 +213,19 @@ impl Identity {
     /// That it couldn't be recorded. This console forgets the session all the same, and the browser its cookies.
     pub async fn sign_out(&self, subject: &Subject, origin: &Origin) -> Result<(), IdentityError> {
         let now = self.now();
-        self.revocations.end_session(subject.session_id, now);
+        let Some(session_id) = subject.session_id() else {
+            return Ok(());
+        };
+        self.revocations.end(session_id, now);
         self.within(async {
             let mut transaction = self.pool.begin().await?;
             let reason = RevokedReason::SignedOut;
-            if db::sessions::revoke(&mut transaction, subject.session_id, None, reason, now).await? {
+            if db::sessions::revoke(&mut transaction, session_id, None, reason, now).await? {
                 let event = self.events.event(
                     origin,
                     actor(subject),
                     Action::SessionClosed,
-                    Object::new("session", subject.session_id),
+                    Object::new("session", session_id),
                     Outcome::Succeeded,
                     Detail::none(),
                 );
@@ -262,12 +265,13 @@ impl Identity {
     fn tokens(
         &self,
         subject: &Subject,
+        session_id: Uuid,
         epoch: i64,
         refresh: String,
         now: OffsetDateTime,
     ) -> Result<Tokens, IdentityError> {
         let key = self.keys.current(now, &self.config).ok_or(IdentityError::NoKey)?;
-        let claims = Claims::new(subject, epoch, now, self.config.access_ttl_s);
+        let claims = Claims::new(subject, session_id, epoch, now, self.config.access_ttl_s);
         Ok(Tokens {
             access: sign(&key, &claims).map_err(IdentityError::Signing)?,
             refresh,
@@ -303,7 +307,7 @@ fn subject(user: &UserRow, session_id: Uuid) -> Result<Subject, DbError> {
         username: user.username.clone(),
         display_name: user.display_name.clone(),
         role: user.role()?,
-        session_id,
+        credential: Credential::Session(session_id),
         assurance: Assurance::Current,
     })
 }

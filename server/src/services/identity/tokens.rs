@@ -4,7 +4,7 @@
 //! new each day and named by `kid`.
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use quarterdeck_domain::access::{Assurance, Role, Subject};
+use quarterdeck_domain::access::{Assurance, Credential, Role, Subject};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -37,13 +37,13 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// What a token for `subject` says.
-    pub fn new(subject: &Subject, epoch: i64, now: OffsetDateTime, ttl_s: u32) -> Self {
+    /// What a token for `subject` in a session says.
+    pub fn new(subject: &Subject, session_id: Uuid, epoch: i64, now: OffsetDateTime, ttl_s: u32) -> Self {
         Self {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
             sub: subject.user_id,
-            sid: subject.session_id,
+            sid: session_id,
             usr: subject.username.clone(),
             name: subject.display_name.clone(),
             role: subject.role,
@@ -65,7 +65,7 @@ impl Claims {
             username: self.usr,
             display_name: self.name,
             role: self.role,
-            session_id: self.sid,
+            credential: Credential::Session(self.sid),
             assurance,
         }
     }
@@ -165,10 +165,10 @@ mod tests {
             username: "ada".into(),
             display_name: "Ada".into(),
             role: Role::Viewer,
-            session_id: Uuid::from_u128(2),
+            credential: Credential::Session(Uuid::from_u128(2)),
             assurance: Assurance::Current,
         };
-        Claims::new(&subject, 3, NOW, 300)
+        Claims::new(&subject, Uuid::from_u128(2), 3, NOW, 300)
     }
 
     #[test]

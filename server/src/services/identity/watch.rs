@@ -108,7 +108,9 @@ impl Identity {
     async fn hear(&self, payload: &str) -> Result<(), IdentityError> {
         match serde_json::from_str(payload) {
             Ok(Announcement::User { id, epoch }) => self.revocations.raise_epoch(id, epoch),
-            Ok(Announcement::Session { id }) => self.revocations.end_session(id, self.now()),
+            Ok(Announcement::Session { id } | Announcement::ApiToken { id }) => {
+                self.revocations.end(id, self.now())
+            }
             Ok(Announcement::Keys) => {
                 self.within(async { Ok(self.keys.load(&self.pool, self.now()).await?) })
                     .await?;
