@@ -16,7 +16,7 @@ use std::{collections::HashMap, convert::Infallible, path::Path, sync::Arc, time
 use axum::{
     Json, Router,
     extract::{Path as UrlPath, Query},
-    http::{HeaderMap, Uri, header, request::Parts},
+    http::{HeaderMap, StatusCode, Uri, header, request::Parts},
     response::{IntoResponse, Sse, sse},
     routing::get,
 };
@@ -27,7 +27,7 @@ use quarterdeck_app::{
     ports::{ConsoleHandle, Theme},
     routes::App,
     shell::shell,
-    view::health::DeltaView,
+    view::{database::SessionFilter, health::DeltaView},
 };
 
 fn now_ms() -> i64 {
@@ -142,6 +142,18 @@ async fn events(uri: Uri, headers: HeaderMap) -> impl IntoResponse {
     Sse::new(stream)
 }
 
+async fn sessions(
+    Query(query): Query<HashMap<String, String>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, (StatusCode, String)> {
+    let filter = SessionFilter::read(|name| query.get(name).cloned());
+    filter
+        .and_then(|filter| live(scenario(&uri, &headers)).database(&filter))
+        .map(Json)
+        .map_err(|error| (StatusCode::from_u16(error.status()).unwrap(), error.to_string()))
+}
+
 #[derive(serde::Deserialize)]
 struct RangeQuery {
     from: i64,
@@ -178,6 +190,7 @@ async fn main() {
                 }),
             )
             .route("/api/v1/events", get(events))
+            .route("/api/v1/database/sessions", get(sessions))
             .route(
                 "/api/v1/health/{id}/range",
                 get(

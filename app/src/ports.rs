@@ -14,6 +14,7 @@ use crate::{
         account::SessionView,
         api_token::ApiTokensView,
         audit::{AuditEntryView, AuditPageView},
+        database::{DatabaseSessionsView, SessionFilter},
         health::{MetricView, OverviewView, RangeView, TransitionView},
         runbook::RunbookView,
     },
@@ -53,6 +54,17 @@ pub trait Console: GuardedActions + Send + Sync {
         id: &'a str,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<TransitionView>, ConsoleError>>;
+
+    /// The sessions of a node of the watched database, as they were at most a second ago.
+    ///
+    /// # Errors
+    /// [`ConsoleError::NotFound`] when no node of that name is configured, or none at all;
+    /// [`ConsoleError::Unavailable`] when the node does not answer.
+    fn database_sessions<'a>(
+        &'a self,
+        subject: &'a Subject,
+        filter: &'a SessionFilter,
+    ) -> BoxFuture<'a, Result<DatabaseSessionsView, ConsoleError>>;
 
     /// The subject's own sessions, the newest first.
     fn sessions<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Vec<SessionView>, ConsoleError>>;

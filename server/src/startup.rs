@@ -21,7 +21,7 @@ use tower_http::{
 };
 
 use crate::{
-    clients::{AlertmanagerClient, PostgresNode, PrometheusClient, database_sessions::DatabaseSessions},
+    clients::{AlertmanagerClient, DatabaseSessions, PostgresNode, PrometheusClient},
     clock::Clock,
     config::Config,
     db,
@@ -42,6 +42,7 @@ use crate::{
         actions::{Actions, ActionsParts, Handlers, kinds::sessions::SessionsHandler},
         audit::{AuditLog, EventMaker, Recorder},
         console::ConsoleService,
+        database::WatchedSessions,
         health::{charts::Charts, engine::Engine, hub::Hub},
         identity::{Identity, IdentityParts, Limiter, Passwords},
     },
@@ -94,6 +95,11 @@ impl Console {
             .iter()
             .map(PostgresNode::new)
             .collect::<Result<Vec<_>, _>>()?;
+        let sessions = nodes
+            .iter()
+            .map(|node| DatabaseSessions::new(node.connection()))
+            .collect();
+        let database = WatchedSessions::new(sessions, config.database_sessions.clone(), Arc::clone(&clock));
         let relay = config.redis.as_ref().map(Relay::new).transpose()?;
         let metrics = Metrics::new();
         let stop = CancellationToken::new();
@@ -197,6 +203,7 @@ impl Console {
         let console = Arc::new(ConsoleService {
             hub: Arc::clone(&hub),
             charts: Charts::new(prometheus, pool.clone()),
+            database: Arc::new(database),
             identity: Arc::clone(&identity),
             audit,
             actions,
@@ -439,6 +446,11 @@ fn router(state: &AppState, stylesheet: &str) -> (Router, Vec<Door>) {
             Access::Form(Permission::ApproveAction),
             post(actions::review),
         )
+        .get(
+            "/api/v1/database/sessions",
+            Access::Call(Permission::ViewDatabase),
+            get(rest::database::sessions),
+        )
         .get("/api/v1/events", health, get(events::stream))
         .get(
             "/api/v1/me",
@@ -493,6 +505,7 @@ fn router(state: &AppState, stylesheet: &str) -> (Router, Vec<Door>) {
             api_tokens::OWN_TOKENS => Access::Page(Permission::ViewOwnTokens),
             "/audit" | "/audit/{seq}" => Access::Page(Permission::ViewAudit),
             "/actions" | "/actions/new" | "/actions/:id" => Access::Page(Permission::ViewActions),
+            "/database" => Access::Page(Permission::ViewDatabase),
             _ => Access::Page(Permission::ViewHealth),
         };
         Door {

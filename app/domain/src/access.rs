@@ -172,6 +172,8 @@ pub enum Effect {
 permissions! {
     /// See metrics, alerts, sources and their history.
     ViewHealth = "health.view", Reads;
+    /// See the sessions of the watched database, and their queries as far as the configuration shows them.
+    ViewDatabase = "database.view", Reads;
     /// See guarded actions, their plans, votes and steps.
     ViewActions = "actions.view", Reads;
     /// Ask for guarded actions, start and cancel them, as far as the policy lets one's role.
@@ -290,6 +292,7 @@ pub fn decide(subject: &Subject, permission: Permission) -> Decision {
 fn role_includes(role: Role, permission: Permission) -> bool {
     match permission {
         Permission::ViewHealth
+        | Permission::ViewDatabase
         | Permission::ViewActions
         | Permission::ViewOwnSessions
         | Permission::RevokeOwnSession
@@ -322,6 +325,7 @@ mod tests {
     const TABLE: &[(Permission, [bool; 5])] = &[
         //                              viewer operator approver admin auditor
         (Permission::ViewHealth, [true, true, true, true, true]),
+        (Permission::ViewDatabase, [true, true, true, true, true]),
         (Permission::ViewActions, [true, true, true, true, true]),
         (Permission::RequestAction, [false, true, true, true, false]),
         (Permission::ApproveAction, [false, true, true, true, false]),

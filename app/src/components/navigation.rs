@@ -7,8 +7,9 @@ use quarterdeck_domain::access::{Permission, Subject, decide};
 const ACTIONS: &str = "Actions";
 
 /// Title, address and what one has to be allowed.
-const ENTRIES: [(&str, &str, Permission); 3] = [
+const ENTRIES: [(&str, &str, Permission); 4] = [
     ("Overview", "/", Permission::ViewHealth),
+    ("Database", "/database", Permission::ViewDatabase),
     (ACTIONS, "/actions", Permission::ViewActions),
     ("Audit", "/audit", Permission::ViewAudit),
 ];

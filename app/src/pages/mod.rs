@@ -3,6 +3,7 @@
 pub mod account;
 pub mod actions;
 pub mod audit;
+pub mod database;
 pub mod health;
 pub mod not_found;
 pub mod overview;

@@ -10,6 +10,7 @@
 
 mod actions;
 mod audit;
+mod database;
 mod overview;
 mod port;
 mod rows;

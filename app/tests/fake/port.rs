@@ -7,6 +7,7 @@ use quarterdeck_app::{
         account::SessionView,
         api_token::ApiTokensView,
         audit::{AuditEntryView, AuditPageView},
+        database::{DatabaseSessionsView, SessionFilter},
         health::{LoadedRuleView, MetricView, OverviewView, RangeView, RuleView, TransitionView},
         runbook::RunbookView,
     },
@@ -104,6 +105,14 @@ impl Console for FakeConsole {
                 })
                 .collect())
         })
+    }
+
+    fn database_sessions<'a>(
+        &'a self,
+        _: &'a Subject,
+        filter: &'a SessionFilter,
+    ) -> BoxFuture<'a, Result<DatabaseSessionsView, ConsoleError>> {
+        Box::pin(async move { self.database(filter) })
     }
 
     fn sessions<'a>(&'a self, _: &'a Subject) -> BoxFuture<'a, Result<Vec<SessionView>, ConsoleError>> {

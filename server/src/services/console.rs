@@ -11,6 +11,7 @@ use quarterdeck_app::{
         account::SessionView,
         api_token::{ApiTokenView, ApiTokensView, ScopeView, TokenStateView},
         audit::{AuditEntryView, AuditPageView},
+        database::{DatabaseSessionsView, SessionFilter},
         health::{MetricView, OverviewView, RangeView, RuleView, TransitionView},
         runbook::RunbookView,
     },
@@ -27,6 +28,7 @@ use url::Url;
 use super::{
     actions::Actions,
     audit::{AuditLog, Origin, Selection},
+    database::WatchedSessions,
     health::{charts::Charts, hub::Hub},
     identity::{
         Identity,
@@ -44,6 +46,8 @@ pub struct ConsoleService {
     pub hub: Arc<Hub>,
     /// Charts, rules, histories.
     pub charts: Charts,
+    /// Sessions of the watched database.
+    pub database: Arc<WatchedSessions>,
     /// Accounts and sessions.
     pub identity: Arc<Identity>,
     /// The audit log, for reading.
@@ -224,6 +228,18 @@ impl Console for AskedConsole {
             self.allow(subject, Permission::ViewHealth)?;
             self.service.spec(id)?;
             self.service.charts.transitions(id, limit).await
+        })
+    }
+
+    fn database_sessions<'a>(
+        &'a self,
+        subject: &'a Subject,
+        filter: &'a SessionFilter,
+    ) -> BoxFuture<'a, Result<DatabaseSessionsView, ConsoleError>> {
+        Box::pin(async move {
+            self.allow(subject, Permission::ViewDatabase)?;
+            let present = self.service.hub.present();
+            self.service.database.view(filter, &present.databases).await
         })
     }
 

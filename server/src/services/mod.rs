@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod audit;
 pub mod console;
+pub mod database;
 pub mod health;
 pub mod identity;
 pub mod runbooks;

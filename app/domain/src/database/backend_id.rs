@@ -3,14 +3,9 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use time::{
-    OffsetDateTime, PrimitiveDateTime, UtcOffset, format_description::BorrowedFormatItem,
-    macros::format_description,
-};
+use time::{OffsetDateTime, UtcOffset};
 
-/// To the microsecond, which is as exact as PostgreSQL keeps it, and always in this one form.
-const STARTED: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
+use super::instant;
 
 /// One backend, and never another one: a pid is given again to somebody else sooner or later, a pid with the time
 /// at which it started is not.
@@ -55,20 +50,9 @@ impl BackendId {
     }
 }
 
-/// Writes an instant as it stands in a backend's name.
-pub(super) fn microseconds(at: OffsetDateTime) -> Result<String, time::error::Format> {
-    at.to_offset(UtcOffset::UTC).format(STARTED)
-}
-
-/// Reads what [`microseconds`] writes, and nothing else.
-pub(super) fn read_microseconds(text: &str) -> Option<OffsetDateTime> {
-    let at = PrimitiveDateTime::parse(text, STARTED).ok()?.assume_utc();
-    (microseconds(at).ok()? == text).then_some(at)
-}
-
 impl fmt::Display for BackendId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let started = microseconds(self.started_at).map_err(|_| fmt::Error)?;
+        let started = instant::write(self.started_at).ok_or(fmt::Error)?;
         write!(f, "{}@{started}", self.pid)
     }
 }
@@ -84,7 +68,7 @@ impl FromStr for BackendId {
                 .parse::<i32>()
                 .ok()
                 .filter(|n| *n > 0 && n.to_string() == pid)?;
-            Some(Self::new(pid, read_microseconds(started)?))
+            Some(Self::new(pid, instant::read(started)?))
         };
         read().ok_or_else(|| MalformedBackendId(text.to_owned()))
     }

@@ -5,6 +5,7 @@ mod backend;
 mod backend_id;
 mod blocking;
 mod connections;
+pub mod instant;
 mod protection;
 #[cfg(feature = "redaction")]
 mod redaction;

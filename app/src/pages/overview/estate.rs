@@ -73,7 +73,10 @@ pub(super) fn Databases(state: State) -> impl IntoView {
     };
     view! {
         <section class="panel" id="databases" aria-labelledby="databases-title">
-            <h2 id="databases-title">"Database"</h2>
+            <h2 id="databases-title">
+                "Database"
+                <a class="panel-more" href="/database">"Sessions"</a>
+            </h2>
             <table class="facts">
                 <caption class="hidden">"Nodes of the watched PostgreSQL"</caption>
                 <thead class="hidden">

@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod audit;
 mod csv;
+pub mod database;
 pub mod health;
 pub mod openapi;
 mod query;
