@@ -17,6 +17,8 @@ mod exporter;
 #[path = "support/proxy.rs"]
 mod proxy;
 
+#[path = "health/database_page.rs"]
+mod database_page;
 #[path = "health/doors.rs"]
 mod doors;
 #[path = "health/refusals.rs"]
