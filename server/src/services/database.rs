@@ -31,12 +31,15 @@ pub struct WatchedSessions {
     clock: Arc<dyn Clock>,
 }
 
+/// What a node said, ready for everybody.
+type Answer = Result<Arc<Prepared>, NodeError>;
+
 #[derive(Debug)]
 struct WatchedNode {
     sessions: DatabaseSessions,
     /// The last answer. Who asks while another one is being fetched waits for that one: a node is never asked twice at
     /// once, however many look.
-    last: Mutex<Option<(Instant, Result<Arc<Prepared>, NodeError>)>>,
+    last: Mutex<Option<(Instant, Answer)>>,
 }
 
 impl WatchedSessions {
@@ -105,11 +108,7 @@ impl WatchedSessions {
 }
 
 impl WatchedNode {
-    async fn prepared(
-        &self,
-        config: &DatabaseSessionsConfig,
-        clock: &dyn Clock,
-    ) -> Result<Arc<Prepared>, NodeError> {
+    async fn prepared(&self, config: &DatabaseSessionsConfig, clock: &dyn Clock) -> Answer {
         let mut last = self.last.lock().await;
         if let Some((at, answer)) = last.as_ref()
             && at.elapsed() < FRESH

@@ -12,14 +12,18 @@ pub(super) struct Shown {
     pub backend: BackendView,
     /// Whether it is gone, or no longer matches the filter.
     pub ended: bool,
+    /// When the query began that can be cancelled from here. While the list is held, it is the last one that ran: a link
+    /// that goes away takes the focus with it.
+    pub cancels: Option<String>,
 }
 
 /// The next list. Unless it is held, it is the fresh one. While it is held, every row keeps its place: it shows what
 /// is new of it, or that it ended; and what came stands below.
 pub(super) fn next(shown: &[Shown], fresh: Vec<BackendView>, held: bool) -> Vec<Shown> {
-    let alive = |backend| Shown {
-        backend,
+    let alive = |backend: BackendView| Shown {
+        cancels: backend.query_started_at.clone(),
         ended: false,
+        backend,
     };
     if !held {
         return fresh.into_iter().map(alive).collect();
@@ -30,10 +34,14 @@ pub(super) fn next(shown: &[Shown], fresh: Vec<BackendView>, held: bool) -> Vec<
     let kept = shown
         .iter()
         .map(|row| match stayed.iter().position(|b| b.id == row.backend.id) {
-            Some(at) => alive(stayed.swap_remove(at)),
+            Some(at) => {
+                let mut now = alive(stayed.swap_remove(at));
+                now.cancels = now.cancels.or_else(|| row.cancels.clone());
+                now
+            }
             None => Shown {
-                backend: row.backend.clone(),
                 ended: true,
+                ..row.clone()
             },
         })
         .collect::<Vec<_>>();

@@ -28,18 +28,17 @@ pub(super) fn address(path: &str, fields: &[(&str, String)]) -> String {
     }
 }
 
-/// Where cancelling the query of a backend is asked for; `None` while it runs none.
-pub(super) fn cancel(node: &str, backend: &BackendView) -> Option<String> {
-    let started_at = backend.query_started_at.clone()?;
-    Some(address(
+/// Where cancelling the query is asked for that a backend began at a time.
+pub(super) fn cancel(node: &str, backend: &BackendView, query_started_at: &str) -> String {
+    address(
         "/actions/new",
         &[
             ("kind", "cancel_query".to_owned()),
             ("node", node.to_owned()),
             ("backend", backend.id.clone()),
-            ("query_start", started_at),
+            ("query_start", query_started_at.to_owned()),
         ],
-    ))
+    )
 }
 
 /// Where terminating a backend is asked for.

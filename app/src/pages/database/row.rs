@@ -57,6 +57,15 @@ fn query(backend: &BackendView) -> (String, bool) {
     }
 }
 
+/// Of a longer query, so much is shown at first; characters.
+const EXCERPT: usize = 200;
+
+/// The beginning of a text that is too long to be shown at once.
+fn excerpt(text: &str) -> Option<String> {
+    let (end, _) = text.char_indices().nth(EXCERPT)?;
+    Some(format!("{} …", text[..end].trim_end()))
+}
+
 /// A row. Roles are written out because the style sheet lays rows out as cards on a phone.
 #[component]
 pub(super) fn SessionRow(
@@ -86,7 +95,12 @@ pub(super) fn SessionRow(
         })
     });
     let protection = Memo::new(move |_| row.with(|r| r.backend.protection.clone()));
-    let cancel = Memo::new(move |_| row.with(|r| node.with_value(|n| links::cancel(n, &r.backend))));
+    let cancel = Memo::new(move |_| {
+        row.with(|r| {
+            let started_at = r.cancels.as_ref()?;
+            Some(node.with_value(|n| links::cancel(n, &r.backend, started_at)))
+        })
+    });
     let terminate = row.with_untracked(|r| node.with_value(|n| links::terminate(n, &r.backend)));
     view! {
         <tr role="row" id=format!("backend-{pid}") data-state=busy class:is-ended=move || ended.get()>
@@ -102,10 +116,16 @@ pub(super) fn SessionRow(
             <td role="cell" class="session-query">
                 {move || {
                     let (text, is_sql) = query.get();
-                    if is_sql {
-                        view! { <code class="session-sql">{text}</code> }.into_any()
-                    } else {
-                        view! { <span class="muted">{text}</span> }.into_any()
+                    match (excerpt(&text), is_sql) {
+                        (_, false) => view! { <span class="muted">{text}</span> }.into_any(),
+                        (None, true) => view! { <code class="session-sql">{text}</code> }.into_any(),
+                        (Some(beginning), true) => view! {
+                            <details class="session-more">
+                                <summary><code class="session-sql">{beginning}</code></summary>
+                                <code class="session-sql">{text}</code>
+                            </details>
+                        }
+                        .into_any(),
                     }
                 }}
             </td>
@@ -113,28 +133,26 @@ pub(super) fn SessionRow(
                 {move || who.get().into_iter().map(|line| view! { <span>{line}</span> }).collect_view()}
             </td>
             <td role="cell" class="session-acts">
-                {move || match (protection.get(), ended.get()) {
-                    (_, true) => ().into_any(),
-                    (Some(why), false) => view! {
+                {move || match protection.get() {
+                    Some(why) => view! {
                         <span class="session-protected"><b>"Never touched: "</b>{why}</span>
                     }
                     .into_any(),
-                    (None, false) if may_request => {
-                        let terminate = terminate.clone();
-                        view! {
-                            <a
-                                class="session-act"
-                                hidden=move || cancel.get().is_none()
-                                href=move || cancel.get()
-                                aria-label=format!("Cancel query of {pid}")
-                            >
-                                "Cancel query"
-                            </a>
-                            <a class="session-act" href=terminate aria-label=format!("Terminate {pid}")>"Terminate"</a>
-                        }
-                        .into_any()
+                    None if may_request => view! {
+                        <a
+                            class="session-act"
+                            hidden=move || cancel.get().is_none()
+                            href=move || cancel.get()
+                            aria-label=format!("Cancel query of {pid}")
+                        >
+                            "Cancel query"
+                        </a>
+                        <a class="session-act" href=terminate.clone() aria-label=format!("Terminate {pid}")>
+                            "Terminate"
+                        </a>
                     }
-                    (None, false) => ().into_any(),
+                    .into_any(),
+                    None => ().into_any(),
                 }}
             </td>
         </tr>
@@ -153,6 +171,14 @@ mod tests {
         assert_eq!(query(&backend), ("No query.".to_owned(), false));
         backend.query_hidden = true;
         assert!(query(&backend).0.starts_with("Hidden"));
+    }
+
+    #[test]
+    fn a_long_query_is_shown_by_its_beginning() {
+        assert_eq!(excerpt(&"ä".repeat(200)), None);
+        let long = excerpt(&"ä".repeat(201)).unwrap();
+        assert_eq!(long.chars().count(), 202);
+        assert!(long.ends_with("ä …"));
     }
 
     #[test]
