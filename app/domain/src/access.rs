@@ -213,6 +213,7 @@ impl Permission {
     pub fn delegation(self) -> Delegation {
         match self {
             Self::ViewHealth => Delegation::ToTokens("see metrics, alerts, sources and their history"),
+            Self::ViewDatabase => Delegation::ToTokens("see the sessions of the watched database"),
             Self::ViewOwnSessions => Delegation::ToTokens("see whose token it is"),
             Self::ViewAccounts => Delegation::ToTokens("see all accounts and their sessions"),
             Self::ViewAudit => Delegation::ToTokens("read the audit log"),
