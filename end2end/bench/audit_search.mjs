@@ -22,20 +22,20 @@ const CHUNK = 100_000;
 export async function measure({ programs, quick }) {
   const rows = quick ? 200_000 : 10_000_000;
   const times = quick ? 5 : 200;
+  // One that was filled before (and left running by a run that was stopped) can be measured again, for whoever works on searching.
+  const filled = process.env.QUARTERDECK_BENCH_AUDIT_DATABASE;
   // PostgreSQL refuses root, and its own user can't go everywhere.
   const work = mkdtempSync(join(tmpdir(), "quarterdeck-bench-"));
   const undo = [];
   try {
-    const database = await startPostgres(work, undo);
+    const database = filled ?? (await startPostgres(work, undo));
     const deck = await startConsole({ programs, work, database, undo });
-    const began = performance.now();
-    await fill(database, rows);
-    const fillSeconds = (performance.now() - began) / 1_000;
+    if (!filled) await fill(database, rows);
     await prove(deck, rows);
     const measured = [];
     for (const search of searches(rows)) measured.push({ ...search, ...(await time(deck, database, search, rows, times)) });
     const exported = await takeAway(deck, rows);
-    return report({ rows, times, fillSeconds, measured, exported, bytes: await size(database) });
+    return report({ rows, times, measured, exported, bytes: await size(database) });
   } finally {
     for (const stop of undo.reverse()) await stop();
     rmSync(work, { recursive: true, force: true });
@@ -176,7 +176,7 @@ async function startPostgres(work, undo) {
     ["unix_socket_directories", ""],
     ["port", port],
     ["shared_buffers", "1GB"],
-    ["max_wal_size", "8GB"],
+    ["max_wal_size", "2GB"],
     ["maintenance_work_mem", "512MB"],
     // A scratch cluster: what is measured only reads.
     ["fsync", "off"],
@@ -201,7 +201,7 @@ async function startConsole({ programs, work, database, undo }) {
       `[prometheus]\nurl = "http://127.0.0.1:9"\n`,
   );
   await run(quarterdeck, ["migrate", "--config", config]);
-  const account = { name: "auditor", password: randomBytes(16).toString("hex") };
+  const account = { name: `auditor-${randomBytes(4).toString("hex")}`, password: randomBytes(16).toString("hex") };
   const add = run(quarterdeck, ["user", "add", account.name, "--role", "auditor", "--password-stdin", "--config", config]);
   add.child.stdin.end(`${account.password}\n`);
   await add;
@@ -241,7 +241,7 @@ async function fill(database, rows) {
 
 const size = async (database) => Number(await sql(database, "select pg_total_relation_size('quarterdeck.audit_events')"));
 
-function report({ rows, times, fillSeconds, measured, exported, bytes }) {
+function report({ rows, times, measured, exported, bytes }) {
   const ms = (n) => (n >= PLAIN_LIMIT_MS ? `> ${PLAIN_LIMIT_MS / 1_000} s` : n >= 1_000 ? `${(n / 1_000).toFixed(1)} s` : `${n.toFixed(1)} ms`);
   const count = (n) => Math.round(n).toLocaleString("en");
   const worst = measured.reduce((a, b) => (b.p99 > a.p99 ? b : a));
@@ -258,7 +258,7 @@ function report({ rows, times, fillSeconds, measured, exported, bytes }) {
       ]),
     ],
     notes: [
-      `${times} answers each of up to 50 rows, one after the other. \`audit_events\` with its indexes takes ${(bytes / 1e9).toFixed(1)} GB; it was filled in bulk in ${count(fillSeconds)} s.`,
+      `${times} answers each of up to 50 rows, one after the other. \`audit_events\` with its indexes takes ${(bytes / 1e9).toFixed(1)} GB.`,
       `The export took ${count(exported.rows)} rows (${(exported.bytes / 1e6).toFixed(0)} MB) away in ${exported.seconds.toFixed(0)} s, while the console grew by ${(exported.grown / 1e6).toFixed(1)} MB.`,
     ],
   };

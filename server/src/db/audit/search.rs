@@ -259,7 +259,7 @@ async fn leader<'p>(
     let mut query = QueryBuilder::new("select array[");
     for (i, part) in leading.iter().enumerate() {
         query.push(if i > 0 { ", (" } else { "(" });
-        push_rows(&mut query, "seq", Some(part), numbers, walk);
+        push_rows(&mut query, "seq", Some(part), numbers, walk, budget);
         query.push(format!(" offset {} limit 1)", budget - 1));
     }
     query.push("]");
@@ -298,7 +298,14 @@ impl Fitting<'_> {
     /// The rows, and one more than `limit`, which tells whether more follow.
     async fn fetch(&self, connection: &mut PgConnection) -> Result<Vec<ChainRow>, DbError> {
         let mut query = QueryBuilder::new("select * from (");
-        push_rows(&mut query, COLUMNS, self.leader, self.within, self.walk);
+        push_rows(
+            &mut query,
+            COLUMNS,
+            self.leader,
+            self.within,
+            self.walk,
+            i64::from(self.budget),
+        );
         // The limit keeps the planner from mixing the other parts in: it would guess which index to take.
         query.push(format!(" limit {}) candidates where true", self.budget));
         for part in self.parts {
@@ -338,19 +345,21 @@ fn order(walk: Walk) -> &'static str {
     }
 }
 
-/// The rows of one part within the numbers, in order; of all rows without a part.
+/// The rows of one part within the numbers, in order, and not needed beyond the budget; of all rows without a part.
 fn push_rows(
     query: &mut QueryBuilder<Postgres>,
     columns: &str,
     part: Option<&Part>,
     numbers: Numbers,
     walk: Walk,
+    budget: i64,
 ) {
     let values: Vec<Option<&str>> = match part {
         None => vec![None],
         Some(part) => part.values.iter().map(|value| Some(value.as_str())).collect(),
     };
-    // Several values are several walks over the index, which the database merges.
+    // Several values are several walks over the index, which the database merges. Each has an order and a limit of its
+    // own: without, it would read all rows of all values and sort them.
     let merged = values.len() > 1;
     if merged {
         query.push(format!("select {columns} from ("));
@@ -359,6 +368,9 @@ fn push_rows(
         if i > 0 {
             query.push(" union all ");
         }
+        if merged {
+            query.push("(");
+        }
         query.push(format!("select {columns} from quarterdeck.audit_events where "));
         if let (Some(part), Some(value)) = (part, value) {
             push_condition(query, part.sql, value);
@@ -366,6 +378,9 @@ fn push_rows(
         }
         query.push("seq between ").push_bind(numbers.low);
         query.push(" and ").push_bind(numbers.high);
+        if merged {
+            query.push(format!(" {} limit {budget})", order(walk)));
+        }
     }
     if merged {
         query.push(") merged");
