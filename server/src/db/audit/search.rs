@@ -6,10 +6,13 @@
 //! rows are read, so that a search whose rows are few and far between comes back with a place to go on from, rather than
 //! late.
 
-use quarterdeck_domain::audit::{ChainRow, Filter, Outcome, event::ActorKind};
+mod parts;
+
+use quarterdeck_domain::audit::{ChainRow, Filter};
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 use time::OffsetDateTime;
 
+use self::parts::{Part, parts};
 use super::{AuditRow, SPAN, head, sequence, signed};
 use crate::db::DbError;
 
@@ -180,64 +183,6 @@ async fn numbers(connection: &mut PgConnection, filter: &Filter, walk: Walk) -> 
     Ok(Numbers { low, high })
 }
 
-/// One part of a filter as a condition on columns.
-#[derive(Debug)]
-struct Part {
-    /// SQL with `$` where the value goes.
-    sql: &'static str,
-    /// One value, or several of which one has to fit.
-    values: Vec<String>,
-    /// Whether an index yields its rows in order.
-    leads: bool,
-}
-
-fn parts(filter: &Filter) -> Vec<Part> {
-    let one = |sql, value: &str| Part {
-        sql,
-        values: vec![value.to_owned()],
-        leads: true,
-    };
-    let mut parts = Vec::new();
-    if let Some(id) = &filter.object_id {
-        parts.push(one("left(object_id, 200) = left($, 200) and object_id = $", id));
-    }
-    if let Some(name) = &filter.actor {
-        parts.push(one("actor_name = $", name));
-    }
-    if let Some(actions) = &filter.actions {
-        parts.push(Part {
-            sql: "action = $",
-            values: actions.members().iter().map(|a| a.as_str().to_owned()).collect(),
-            leads: true,
-        });
-    }
-    match filter.outcome {
-        None => {}
-        // Nearly every row: there is no index to lead with.
-        Some(outcome @ Outcome::Succeeded) => parts.push(Part {
-            leads: false,
-            ..one("outcome = $", outcome.as_str())
-        }),
-        Some(outcome @ (Outcome::Refused | Outcome::Failed)) => {
-            parts.push(one("outcome <> 'succeeded' and outcome = $", outcome.as_str()));
-        }
-    }
-    match filter.actor_kind {
-        None => {}
-        Some(kind @ ActorKind::User) => parts.push(Part {
-            leads: false,
-            ..one("actor_kind = $", kind.as_str())
-        }),
-        Some(kind @ (ActorKind::CommandLine | ActorKind::System | ActorKind::Anonymous)) => {
-            parts.push(one("actor_kind <> 'user' and actor_kind = $", kind.as_str()));
-        }
-    }
-    if let Some(kind) = &filter.object_kind {
-        parts.push(one("object_kind = $", kind));
-    }
-    parts
-}
-
 /// The part that leads, and the number of the row at which the budget ends; none if there are fewer rows than that.
 async fn leader<'p>(
     connection: &mut PgConnection,
@@ -314,7 +259,7 @@ impl Fitting<'_> {
             }
             for (i, value) in part.values.iter().enumerate() {
                 query.push(if i > 0 { " or " } else { " and (" });
-                push_condition(&mut query, part.sql, value);
+                part.push(&mut query, value);
             }
             query.push(")");
         }
@@ -373,7 +318,7 @@ fn push_rows(
         }
         query.push(format!("select {columns} from quarterdeck.audit_events where "));
         if let (Some(part), Some(value)) = (part, value) {
-            push_condition(query, part.sql, value);
+            part.push(query, value);
             query.push(" and ");
         }
         query.push("seq between ").push_bind(numbers.low);
@@ -386,13 +331,4 @@ fn push_rows(
         query.push(") merged");
     }
     query.push(format!(" {}", order(walk)));
-}
-
-fn push_condition(query: &mut QueryBuilder<Postgres>, sql: &str, value: &str) {
-    for (i, piece) in sql.split('$').enumerate() {
-        if i > 0 {
-            query.push_bind(value.to_owned());
-        }
-        query.push(piece);
-    }
 }
