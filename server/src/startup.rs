@@ -21,7 +21,7 @@ use tower_http::{
 };
 
 use crate::{
-    clients::{AlertmanagerClient, DatabaseSessions, PostgresNode, PrometheusClient},
+    clients::{AlertmanagerClient, DatabaseSessions, PostgresNode, PrometheusClient, webhook::Webhook},
     clock::Clock,
     config::Config,
     db,
@@ -50,6 +50,7 @@ use crate::{
     workers::{
         announcements, executor,
         leadership::{self, Leadership},
+        notifier::Notifier,
         poller::{Poller, PollerInputs, PollerParts},
         relay::{self, Relay},
     },
@@ -144,8 +145,18 @@ impl Console {
             entropy: Arc::clone(&entropy),
             policy: config.policy.clone(),
             handlers: handlers(&config, &nodes),
-            channels: Vec::new(),
+            channels: config.webhook.iter().map(|_| "webhook").collect(),
         }));
+        if let Some(webhook) = &config.webhook {
+            let notifier = Notifier {
+                pool: pool.clone(),
+                webhook: Webhook::new(webhook).context("[webhook]")?,
+                max_attempts: webhook.max_attempts,
+                public_url: config.server.public_url.clone(),
+                clock: Arc::clone(&clock),
+            };
+            workers.spawn(notifier.run(stop.clone()));
+        }
         workers.spawn(executor::run(Arc::clone(&actions), stop.clone()));
 
         let initial = first_view(&config, &profile, relay.as_ref()).await;

@@ -21,5 +21,7 @@ mod consent;
 mod console;
 #[path = "actions/interrupted.rs"]
 mod interrupted;
+#[path = "actions/messages.rs"]
+mod messages;
 #[path = "actions/sessions.rs"]
 mod sessions;

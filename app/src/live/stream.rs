@@ -101,8 +101,8 @@ pub fn follow(since: &str, f: impl Fn(&LiveEvent) + 'static) {
     }
 }
 
-/// Calls `f` with the id of every guarded action that something happens to, and, once the connection is back after it was
-/// lost, with an empty one: something may have happened meanwhile.
+/// Calls `f` with the id of every guarded action that something happens to, and, whenever the connection begins, with an empty
+/// one: something may have happened since the page was made, or while the connection was lost.
 pub fn follow_actions(since: &str, f: impl Fn(&str) + 'static) {
     let f: Rc<dyn Fn(&str)> = Rc::new(f);
     follow(since, {
@@ -112,10 +112,10 @@ pub fn follow_actions(since: &str, f: impl Fn(&str) + 'static) {
             LiveEvent::Delta(_) | LiveEvent::Snapshot(_) | LiveEvent::Tick(_) => {}
         }
     });
-    let lost = std::cell::Cell::new(false);
+    let away = std::cell::Cell::new(true);
     on_connection(move |now| match now {
-        Connection::Lost { .. } => lost.set(true),
-        Connection::Live if lost.replace(false) => f(""),
+        Connection::Lost { .. } => away.set(true),
+        Connection::Live if away.replace(false) => f(""),
         Connection::Live | Connection::Connecting => {}
     });
 }

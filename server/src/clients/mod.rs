@@ -12,6 +12,7 @@ pub mod postgres_node;
 pub mod prometheus;
 mod prometheus_answer;
 pub mod promql;
+pub mod webhook;
 
 pub use alertmanager::AlertmanagerClient;
 pub use database_sessions::DatabaseSessions;

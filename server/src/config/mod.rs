@@ -22,6 +22,7 @@ pub mod postgres;
 pub mod profile;
 pub mod redis;
 pub mod server;
+pub mod webhook;
 
 use self::{
     database::DatabaseConfig,
@@ -34,6 +35,7 @@ use self::{
     profile::ProfileConfig,
     redis::{RedisConfig, RedisConfigError},
     server::ServerConfig,
+    webhook::{WebhookConfig, WebhookConfigError},
 };
 use crate::services::health::push::PushConfig;
 
@@ -62,6 +64,8 @@ pub struct Config {
     /// Who may ask for which guarded action, and who has to agree.
     #[serde(default)]
     pub policy: Policy,
+    /// Where people are told what happens to guarded actions; without it, only in the console.
+    pub webhook: Option<WebhookConfig>,
     /// Which metrics are watched.
     #[serde(default)]
     pub profile: ProfileConfig,
@@ -102,6 +106,9 @@ pub enum ConfigError {
     /// A `[redis]` section that cannot be used.
     #[error(transparent)]
     Redis(#[from] RedisConfigError),
+    /// A `[webhook]` section that cannot be used.
+    #[error(transparent)]
+    Webhook(#[from] WebhookConfigError),
     /// A `[policy]` that cannot be used.
     #[error("[policy]: {0}")]
     Policy(#[from] PolicyError),
@@ -149,6 +156,9 @@ impl Config {
         PostgresNodeConfig::check_all(&self.postgres)?;
         if let Some(redis) = &self.redis {
             redis.client()?;
+        }
+        if let Some(webhook) = &self.webhook {
+            webhook.check()?;
         }
         self.policy.check()?;
         let bounds = [
@@ -241,6 +251,7 @@ mod tests {
             "postgres",
             "database_sessions",
             "policy",
+            "webhook",
             "profile",
             "identity",
             "poller",

@@ -3,5 +3,6 @@
 pub mod announcements;
 pub mod executor;
 pub mod leadership;
+pub mod notifier;
 pub mod poller;
 pub mod relay;

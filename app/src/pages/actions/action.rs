@@ -5,7 +5,7 @@ use leptos_router::hooks::use_params_map;
 
 use super::board::ActionBoard;
 use crate::{
-    components::{failure::Failure, page::Page, sent::Sent},
+    components::{failure::Failure, page::Page},
     error::ConsoleError,
     pages::{Signed, signed},
     view::action::ActionView,
@@ -20,7 +20,7 @@ pub fn ActionPage() -> impl IntoView {
         <Page title="Action" name="action" live=true>
             {Suspend::new(async move {
                 match load(signed, &id).await {
-                    Ok((csrf, since, view)) => view! { <ActionBoard view=Sent(view) csrf since /> }.into_any(),
+                    Ok((csrf, since, view)) => view! { <ActionBoard view csrf since /> }.into_any(),
                     Err(error) => view! { <Failure error /> }.into_any(),
                 }
             })}

@@ -1,105 +1,115 @@
-//! An action with its votes, steps and record, as one island that follows what happens to it.
+//! An action with its votes, steps and record. The parts marked `data-live` are taken over from the server again when
+//! something happens to the action.
 
 use leptos::{prelude::*, task::spawn_local};
 
 use super::plan::{Plan, PolicyText};
 use crate::{
-    components::{
-        moment::{Time, length},
-        sent::Sent,
-    },
+    components::moment::{Time, Zone, length, stamp},
     live,
     view::action::{ActionStateView, ActionView, StepStateView, StepView, VoteView},
 };
 
-/// The action.
+/// Takes over the parts of the page when something happens to the action.
 #[island]
+pub fn FollowAction(
+    /// The action's id.
+    id: String,
+    /// The last event of the stream that the page contains.
+    since: String,
+) -> impl IntoView {
+    Effect::new(move |_| {
+        let mine = id.clone();
+        live::follow_actions(&since, move |changed| {
+            if changed == mine || changed.is_empty() {
+                spawn_local(async {
+                    if live::refresh_parts().await.unwrap_or(false) {
+                        live::localize_times(|at_ms| stamp(at_ms, Zone::Local(live::local_offset_s())));
+                    }
+                });
+            }
+        });
+    });
+}
+
+/// The action.
+#[component]
 pub fn ActionBoard(
-    /// The action when the page was made.
-    view: Sent<ActionView>,
+    /// The action.
+    view: ActionView,
     /// The hidden field of its forms.
     csrf: String,
     /// The last event of the stream that the page contains.
     since: String,
 ) -> impl IntoView {
-    let Sent(view) = view;
-    let (id, plan, policy) = (view.line.id.clone(), view.plan.clone(), view.policy.clone());
-    let risk = plan.risk;
-    let (title, object) = (plan.title.clone(), plan.object.clone());
-    let action = RwSignal::new(view);
-    Effect::new({
-        let id = id.clone();
-        move |_| {
-            let mine = id.clone();
-            live::follow_actions(&since, move |changed| {
-                if changed == mine || changed.is_empty() {
-                    let path = format!("/api/v1/actions/{mine}");
-                    spawn_local(async move {
-                        if let Ok(text) = live::get_text(&path).await
-                            && let Ok(view) = serde_json::from_str::<ActionView>(&text)
-                        {
-                            action.set(view);
-                        }
-                    });
-                }
-            });
-        }
-    });
-    let state = move || action.with(|a| a.line.state);
-    let announced = move || {
-        action.with(|a| {
-            let running = a.steps.iter().find(|step| step.state == StepStateView::Running);
-            match running {
-                Some(step) => format!("{}: {}", a.line.state.word(), step.title),
-                None => a.line.state.word().to_owned(),
-            }
-        })
+    let state = view.line.state;
+    let risk = view.plan.risk;
+    let running = view
+        .steps
+        .iter()
+        .find(|step| step.state == StepStateView::Running);
+    let announcement = match running {
+        Some(step) => format!("{}: {}", state.word(), step.title),
+        None => state.word().to_owned(),
     };
+    let reason = if view.reason.is_empty() {
+        "None was given.".to_owned()
+    } else {
+        view.reason.clone()
+    };
+    let steps = view
+        .steps
+        .iter()
+        .cloned()
+        .map(|step| view! { <Step step /> })
+        .collect_view();
     view! {
+        <FollowAction id=view.line.id.clone() since />
         <header class="action-head" data-risk=risk.as_str()>
             <p class="action-kicker">
-                {format!("Action {} · asked for by {} · ", action.with_untracked(|a| a.line.number), action.with_untracked(|a| a.line.requester.clone()))}
-                <Time at_ms=action.with_untracked(|a| a.line.requested_at_ms) />
+                {format!("Action {} · asked for by {} · ", view.line.number, view.line.requester)}
+                <Time at_ms=view.line.requested_at_ms />
             </p>
-            <h1>{title} ": " {object}</h1>
-            <p class="action-state" data-state=move || state_name(state())>
-                <span class="action-mark" aria-hidden="true">{move || mark(state())}</span>
-                <strong>{move || state().word()}</strong>
-                {move || action.with(|a| a.line.break_glass).then(|| view! { <span class="tag tag-glass">"glass was broken"</span> })}
-                <span class="action-explanation">{move || action.with(|a| a.explanation.clone())}</span>
+            <h1>{view.plan.title.clone()} ": " {view.plan.object.clone()}</h1>
+            <p class="action-state" id="state" data-live="part" data-state=state_name(state)>
+                <span class="action-mark" aria-hidden="true">{mark(state)}</span>
+                <strong>{state.word()}</strong>
+                {view.line.break_glass.then(|| view! { <span class="tag tag-glass">"glass was broken"</span> })}
+                <span class="action-explanation">{view.explanation.clone()}</span>
             </p>
-            <p class="hidden" aria-live="polite">{announced}</p>
+            <p class="hidden" id="announcement" data-live="text" aria-live="polite">{announcement}</p>
+            <a class="action-jump" href="#decide">"To what you can do"</a>
         </header>
         <div class="action-columns">
             <div class="action-main">
-                {move || action.with(|a| a.how_to_check.clone()).map(|text| view! {
-                    <p class="message" data-kind="error"><strong>"How to find out: "</strong> {text}</p>
-                })}
-                <section class="panel" aria-labelledby="steps">
-                    <h2 id="steps">"Steps"</h2>
-                    <ol class="steps">
-                        {move || action.with(|a| a.steps.iter().cloned().map(|step| view! { <Step step /> }).collect_view())}
-                    </ol>
+                <div id="check" data-live="part">
+                    {view.how_to_check.clone().map(|text| view! {
+                        <p class="message" data-kind="error"><strong>"How to find out: "</strong> {text}</p>
+                    })}
+                </div>
+                <section class="panel" aria-labelledby="steps-title">
+                    <h2 id="steps-title">"Steps"</h2>
+                    <ol class="steps" id="steps" data-live="part">{steps}</ol>
                 </section>
-                <Plan plan />
+                <Plan plan=view.plan.clone() />
             </div>
-            <div class="action-side">
-                {move || forms(&action.get(), &csrf)}
+            <div class="action-side" id="decide">
+                <div class="action-forms" id="forms" data-live="part">{forms(&view, &csrf)}</div>
                 <section class="panel" aria-labelledby="reason">
                     <h2 id="reason">"Reason"</h2>
-                    <p class="action-reason">{move || action.with(|a| if a.reason.is_empty() { "None was given.".to_owned() } else { a.reason.clone() })}</p>
+                    <p class="action-reason">{reason}</p>
                 </section>
-                <section class="panel" aria-labelledby="votes">
-                    <h2 id="votes">"Votes"</h2>
-                    {move || votes(&action.get())}
+                <section class="panel" aria-labelledby="votes-title">
+                    <h2 id="votes-title">"Votes"</h2>
+                    <div id="votes" data-live="part">{votes(&view)}</div>
                 </section>
                 <section class="panel" aria-labelledby="policy">
                     <h2 id="policy">"Policy when it was asked for"</h2>
-                    <PolicyText policy risk />
+                    <PolicyText policy=view.policy.clone() risk />
                 </section>
-                <section class="panel" aria-labelledby="record">
-                    <h2 id="record">"Record"</h2>
-                    {move || record(&action.get())}
+                <section class="panel" aria-labelledby="record-title">
+                    <h2 id="record-title">"Record"</h2>
+                    <div id="record" data-live="part">{record(&view)}</div>
                 </section>
             </div>
         </div>

@@ -126,10 +126,11 @@ fn Proposal(csrf: String, proposal: ProposalView) -> impl IntoView {
     let needs_password = policy.reauthenticate;
     let typed = policy.typed.clone();
     let glass = policy.break_glass && policy.approvals > 0;
-    let act = if policy.approvals == 0 {
-        format!("{} now", plan.title)
+    // Only what takes effect at once looks like it.
+    let (act, style) = if policy.approvals == 0 {
+        (format!("{} now", plan.title), "button button-danger")
     } else {
-        "Ask for approval".to_owned()
+        ("Ask for approval".to_owned(), "button button-primary")
     };
     view! {
         <header class="action-head" data-risk=risk.as_str()>
@@ -188,7 +189,7 @@ fn Proposal(csrf: String, proposal: ProposalView) -> impl IntoView {
                                         </label>
                                     }
                                 })}
-                            <button class="button button-danger" type="submit">{act}</button>
+                            <button class=style type="submit">{act}</button>
                             {glass
                                 .then(|| {
                                     view! {
