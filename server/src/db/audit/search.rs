@@ -9,7 +9,7 @@
 mod parts;
 
 use quarterdeck_domain::audit::{ChainRow, Filter};
-use sqlx::{PgConnection, Postgres, QueryBuilder};
+use sqlx::{Connection, PgConnection, Postgres, QueryBuilder};
 use time::OffsetDateTime;
 
 use self::parts::{Part, parts};
@@ -60,6 +60,26 @@ pub struct Found {
 /// # Errors
 /// When the database can't be asked, or takes longer than the statement timeout.
 pub async fn find(
+    connection: &mut PgConnection,
+    filter: &Filter,
+    walk: Walk,
+    limit: u16,
+) -> Result<Found, DbError> {
+    let mut transaction = connection.begin().await?;
+    // Each question is a walk over an index that ends soon. The planner, which guesses how many rows fit together, would
+    // at times rather collect all of them and sort; and to compile or to spread a few milliseconds costs more than them.
+    sqlx::query(
+        "select set_config('enable_bitmapscan', 'off', true), set_config('jit', 'off', true),
+                set_config('max_parallel_workers_per_gather', '0', true)",
+    )
+    .execute(&mut *transaction)
+    .await?;
+    let found = walk_on(&mut transaction, filter, walk, limit).await?;
+    transaction.rollback().await?;
+    Ok(found)
+}
+
+async fn walk_on(
     connection: &mut PgConnection,
     filter: &Filter,
     walk: Walk,
@@ -197,7 +217,7 @@ async fn leader<'p>(
         Walk::Down(_) => numbers.low.max(numbers.high - budget + 1),
         Walk::Up(_) => numbers.high.min(numbers.low.saturating_add(budget - 1)),
     };
-    let leading: Vec<&Part> = parts.iter().filter(|part| part.leads).collect();
+    let leading: Vec<&Part> = parts.iter().filter(|part| part.leads()).collect();
     if leading.is_empty() {
         return Ok((None, Some(all)));
     }
@@ -254,9 +274,6 @@ impl Fitting<'_> {
         // The limit keeps the planner from mixing the other parts in: it would guess which index to take.
         query.push(format!(" limit {}) candidates where true", self.budget));
         for part in self.parts {
-            if self.leader.is_some_and(|leader| std::ptr::eq(leader, part)) {
-                continue;
-            }
             for (i, value) in part.values.iter().enumerate() {
                 query.push(if i > 0 { " or " } else { " and (" });
                 part.push(&mut query, value);
@@ -318,7 +335,7 @@ fn push_rows(
         }
         query.push(format!("select {columns} from quarterdeck.audit_events where "));
         if let (Some(part), Some(value)) = (part, value) {
-            part.push(query, value);
+            part.push_lead(query, value);
             query.push(" and ");
         }
         query.push("seq between ").push_bind(numbers.low);

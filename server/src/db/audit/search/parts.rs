@@ -6,23 +6,37 @@ use sqlx::{Postgres, QueryBuilder};
 /// One part of a filter as a condition on columns.
 #[derive(Debug)]
 pub struct Part {
-    /// SQL with `$` where the value goes.
+    /// What has to hold of a row: SQL with `$` where the value goes.
     sql: &'static str,
+    /// What an index that yields its rows in order knows of it; none where no such index would help.
+    lead: Option<&'static str>,
     /// One value, or several of which one has to fit.
     pub values: Vec<String>,
-    /// Whether an index yields its rows in order.
-    pub leads: bool,
 }
 
 impl Part {
-    /// Adds the condition that one of its values fits.
+    /// Whether it can lead.
+    pub fn leads(&self) -> bool {
+        self.lead.is_some()
+    }
+
+    /// Adds what has to hold of a row.
     pub fn push(&self, query: &mut QueryBuilder<Postgres>, value: &str) {
-        for (i, piece) in self.sql.split('$').enumerate() {
-            if i > 0 {
-                query.push_bind(value.to_owned());
-            }
-            query.push(piece);
+        push(query, self.sql, value);
+    }
+
+    /// Adds what the index knows: no fewer rows than those of which all holds.
+    pub fn push_lead(&self, query: &mut QueryBuilder<Postgres>, value: &str) {
+        push(query, self.lead.unwrap_or(self.sql), value);
+    }
+}
+
+fn push(query: &mut QueryBuilder<Postgres>, sql: &str, value: &str) {
+    for (i, piece) in sql.split('$').enumerate() {
+        if i > 0 {
+            query.push_bind(value.to_owned());
         }
+        query.push(piece);
     }
 }
 
@@ -30,28 +44,30 @@ impl Part {
 pub fn parts(filter: &Filter) -> Vec<Part> {
     let one = |sql, value: &str| Part {
         sql,
+        lead: Some(sql),
         values: vec![value.to_owned()],
-        leads: true,
     };
     let mut parts = Vec::new();
     if let Some(id) = &filter.object_id {
-        parts.push(one("left(object_id, 200) = left($, 200) and object_id = $", id));
+        parts.push(Part {
+            lead: Some("left(object_id, 200) = left($, 200)"),
+            ..one("object_id = $", id)
+        });
     }
     if let Some(name) = &filter.actor {
         parts.push(one("actor_name = $", name));
     }
     if let Some(actions) = &filter.actions {
         parts.push(Part {
-            sql: "action = $",
             values: actions.members().iter().map(|a| a.as_str().to_owned()).collect(),
-            leads: true,
+            ..one("action = $", "")
         });
     }
     match filter.outcome {
         None => {}
         // Nearly every row: there is no index to lead with.
         Some(outcome @ Outcome::Succeeded) => parts.push(Part {
-            leads: false,
+            lead: None,
             ..one("outcome = $", outcome.as_str())
         }),
         Some(outcome @ (Outcome::Refused | Outcome::Failed)) => {
@@ -61,7 +77,7 @@ pub fn parts(filter: &Filter) -> Vec<Part> {
     match filter.actor_kind {
         None => {}
         Some(kind @ ActorKind::User) => parts.push(Part {
-            leads: false,
+            lead: None,
             ..one("actor_kind = $", kind.as_str())
         }),
         Some(kind @ (ActorKind::CommandLine | ActorKind::System | ActorKind::Anonymous)) => {
