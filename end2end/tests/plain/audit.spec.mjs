@@ -5,7 +5,7 @@ test("a search is a plain form, and a row is a plain page", async ({ page, signI
   await page.setViewportSize({ width: 390, height: 844 });
   await signIn("auditor");
   await page.goto("/audit");
-  await page.getByLabel("Action").selectOption("session.opened");
+  await page.getByRole("combobox", { name: "Action", exact: true }).selectOption("session.opened");
   await page.getByLabel("Actor", { exact: true }).fill("auditor");
   await page.getByRole("button", { name: "Search" }).click();
   const first = page.getByRole("list", { name: "Rows, the newest first" }).getByRole("listitem").first();
