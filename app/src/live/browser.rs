@@ -120,6 +120,13 @@ pub fn typing(event: &web_sys::KeyboardEvent) -> bool {
         .is_some_and(|e| matches!(e.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT"))
 }
 
+/// Whether the pointer or the focus is on an element or in it. Asked of the page itself, so that it holds also for what came
+/// there before any script ran.
+#[must_use]
+pub fn attended(element: &web_sys::Element) -> bool {
+    element.matches(":hover, :focus-within").unwrap_or(false)
+}
+
 /// Calls `f` with an element's width and height, at once and whenever they change.
 pub fn on_resize(element: &web_sys::Element, f: impl Fn(f64, f64) + 'static) {
     let watched = element.clone();

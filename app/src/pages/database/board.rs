@@ -1,6 +1,6 @@
 //! Everything on the page that is live.
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::{html, prelude::*, task::spawn_local};
 
 use super::{
     counts::Connections,
@@ -39,9 +39,8 @@ struct State {
     entries: RwSignal<Vec<Entry>>,
     trouble: RwSignal<Option<String>>,
     paused: RwSignal<bool>,
-    /// Whether the pointer is on the list, and whether the focus is.
-    pointed: RwSignal<bool>,
-    focused: RwSignal<bool>,
+    /// The list, which stands still while the pointer or the focus is on it.
+    list: NodeRef<html::Section>,
 }
 
 impl State {
@@ -49,7 +48,10 @@ impl State {
         let shown: Vec<Shown> = self
             .entries
             .with_untracked(|all| all.iter().map(|e| e.shown.get_untracked()).collect());
-        let held = self.pointed.get_untracked() || self.focused.get_untracked();
+        let held = self
+            .list
+            .get_untracked()
+            .is_some_and(|list| live::attended(&list));
         let next = held::next(&shown, fresh.backends.clone(), held);
         let known = self.entries.get_untracked();
         let entries: Vec<Entry> = next
@@ -143,8 +145,7 @@ pub fn SessionsBoard(
         view: RwSignal::new(view),
         trouble: RwSignal::new(None),
         paused: RwSignal::new(false),
-        pointed: RwSignal::new(false),
-        focused: RwSignal::new(false),
+        list: NodeRef::new(),
     };
     let clock = RwSignal::new(Clock::at(rendered_at_ms));
     run_clock(clock);
@@ -180,14 +181,7 @@ pub fn SessionsBoard(
                 <Connections view />
                 <Blocking waits />
             </div>
-            <section
-                class="panel"
-                aria-labelledby="sessions-title"
-                on:pointerenter=move |_| state.pointed.set(true)
-                on:pointerleave=move |_| state.pointed.set(false)
-                on:focusin=move |_| state.focused.set(true)
-                on:focusout=move |_| state.focused.set(false)
-            >
+            <section class="panel" aria-labelledby="sessions-title" node_ref=state.list>
                 <h2 id="sessions-title">
                     "Sessions"
                     <span class="panel-count">{count}</span>
