@@ -16,6 +16,7 @@ use crate::{
         audit::{AuditEntryView, AuditPageView},
         database::{DatabaseSessionsView, SessionFilter},
         health::{MetricView, OverviewView, RangeView, TransitionView},
+        maintenance::MaintenanceView,
         runbook::RunbookView,
     },
 };
@@ -94,6 +95,9 @@ pub trait Console: GuardedActions + Send + Sync {
         subject: &'a Subject,
         seq: u64,
     ) -> BoxFuture<'a, Result<AuditEntryView, ConsoleError>>;
+
+    /// Maintenance mode, from memory: every page shows whether it is on. `None` where it is not this console's business.
+    fn maintenance(&self, subject: &Subject) -> Result<Option<MaintenanceView>, ConsoleError>;
 
     /// `(id, title)` of all metrics in order, for navigation and the command palette.
     fn metric_index(&self) -> Vec<(String, String)>;

@@ -390,3 +390,35 @@ async fn a_new_token_is_shown_on_the_page_that_brings_it_and_a_refusal_says_what
         .has("role=\"alert\"")
         .has("Choose at least one thing");
 }
+
+#[tokio::test]
+async fn maintenance_mode_is_told_on_every_page_while_it_is_on() {
+    for path in ["/", "/actions", "/health/api_latency_p99", "/account/sessions"] {
+        let page = get(path, Scenario::Mixed).await;
+        page.has("Maintenance mode is on")
+            .has("by olive")
+            .has("Migration of the course tables")
+            .has("until <time")
+            .has("data-tone=\"in_time\"")
+            .has("href=\"/actions/new?kind=maintenance_off\"");
+        let page = get(path, Scenario::Calm).await;
+        page.lacks("Maintenance mode is on").lacks("Switch it off</a>");
+    }
+    let late = get("/account/sessions", Scenario::Storm).await;
+    late.has("on for longer than expected")
+        .has("it was expected to be over at <time")
+        .has("data-tone=\"overrun\"");
+    let odd = get("/account/sessions", Scenario::Blind).await;
+    odd.has("was not switched on by this console")
+        .has("data-tone=\"odd\"");
+}
+
+#[tokio::test]
+async fn the_overview_says_how_maintenance_mode_is_and_leads_to_switching_it() {
+    let page = get("/", Scenario::Calm).await;
+    page.has("id=\"maintenance\"")
+        .has("should be served")
+        .has("href=\"/actions/new?kind=maintenance_on\"");
+    let page = get("/", Scenario::Fresh).await;
+    page.lacks("id=\"maintenance\"");
+}

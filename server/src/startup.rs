@@ -39,17 +39,22 @@ use crate::{
         theme,
     },
     services::{
-        actions::{Actions, ActionsParts, Handlers, kinds::sessions::SessionsHandler},
+        actions::{
+            Actions, ActionsParts, Handler, Handlers,
+            kinds::{maintenance::MaintenanceHandler, sessions::SessionsHandler},
+        },
         audit::{AuditLog, EventMaker, Recorder},
         console::ConsoleService,
         database::WatchedSessions,
         health::{charts::Charts, engine::Engine, hub::Hub},
         identity::{Identity, IdentityParts, Limiter, Passwords},
+        maintenance::{Maintenance, MaintenanceParts},
     },
     telemetry::metrics::Metrics,
     workers::{
         announcements, executor,
         leadership::{self, Leadership},
+        maintenance,
         notifier::Notifier,
         poller::{Poller, PollerInputs, PollerParts},
         relay::{self, Relay},
@@ -138,14 +143,27 @@ impl Console {
             let _ = recording.await;
         });
 
+        let channels: Vec<_> = config.webhook.iter().map(|_| "webhook").collect();
+        let maintenance = match &config.maintenance {
+            None => None,
+            Some(section) => Some(Arc::new(Maintenance::new(MaintenanceParts {
+                config: section.clone(),
+                alertmanager: alertmanager.clone(),
+                pool: pool.clone(),
+                clock: Arc::clone(&clock),
+                entropy: Arc::clone(&entropy),
+                public_url: config.server.public_url.to_string(),
+                channels: channels.clone(),
+            })?)),
+        };
         let actions = Arc::new(Actions::new(ActionsParts {
             pool: pool.clone(),
             identity: Arc::clone(&identity),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             policy: config.policy.clone(),
-            handlers: handlers(&config, &nodes),
-            channels: config.webhook.iter().map(|_| "webhook").collect(),
+            handlers: handlers(&config, &nodes, maintenance.as_ref()),
+            channels,
         }));
         if let Some(webhook) = &config.webhook {
             let notifier = Notifier {
@@ -172,6 +190,15 @@ impl Console {
         let url = SecretString::from(config.database.url.clone());
         // Who leads is settled before the first poll where it can be, so that a follower does not begin by polling.
         workers.spawn(leadership::run(url, config.poller.election(), told, stop.clone()));
+        if let Some(maintenance) = &maintenance {
+            let maintenance = Arc::clone(maintenance);
+            workers.spawn(maintenance::run(
+                maintenance,
+                Arc::clone(&hub),
+                leadership.clone(),
+                stop.clone(),
+            ));
+        }
         if let Some(redis) = &config.redis {
             workers.spawn(relay::listen(redis.clone(), heard, stop.clone()));
         }
@@ -218,6 +245,7 @@ impl Console {
             identity: Arc::clone(&identity),
             audit,
             actions,
+            maintenance,
             profile,
             clock: Arc::clone(&clock),
             grafana_url: config.server.grafana_url.clone(),
@@ -315,7 +343,7 @@ impl Console {
 }
 
 /// What this installation can do: the kinds of actions whose means are configured.
-fn handlers(config: &Config, nodes: &[PostgresNode]) -> Handlers {
+fn handlers(config: &Config, nodes: &[PostgresNode], maintenance: Option<&Arc<Maintenance>>) -> Handlers {
     let sessions = nodes
         .iter()
         .map(|node| DatabaseSessions::new(node.connection()))
@@ -331,7 +359,12 @@ fn handlers(config: &Config, nodes: &[PostgresNode]) -> Handlers {
                 config.database_sessions.redact_literals,
             )))
         },
-        maintenance: Err("no means of switching maintenance mode are configured".to_owned()),
+        maintenance: match maintenance {
+            Some(maintenance) => Ok(Arc::new(MaintenanceHandler::new(Arc::clone(maintenance))) as Arc<dyn Handler>),
+            None => Err(
+                "how maintenance mode is switched is not configured, see [maintenance] in the example configuration".to_owned(),
+            ),
+        },
     }
 }
 
@@ -462,6 +495,7 @@ fn router(state: &AppState, stylesheet: &str) -> (Router, Vec<Door>) {
             Access::Call(Permission::ViewDatabase),
             get(rest::database::sessions),
         )
+        .get("/api/v1/maintenance", health, get(rest::maintenance::maintenance))
         .get("/api/v1/events", health, get(events::stream))
         .get(
             "/api/v1/me",

@@ -9,3 +9,4 @@ pub mod audit;
 pub mod chart;
 pub mod database;
 pub mod health;
+pub mod maintenance;

@@ -6,6 +6,7 @@ pub mod chart;
 pub mod connection;
 pub mod failure;
 pub mod icon;
+pub mod maintenance;
 pub mod moment;
 pub mod navigation;
 pub mod page;

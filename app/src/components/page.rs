@@ -7,6 +7,7 @@ use super::{
     account_menu::AccountMenu,
     connection::ConnectionState,
     icon::Mark,
+    maintenance::{FollowMaintenance, MaintenanceBanner},
     moment::LocalTimes,
     navigation::{Navigation, entries},
     palette::CommandPalette,
@@ -50,6 +51,20 @@ pub fn Page(
         .map(|c| c.metric_index())
         .unwrap_or_default();
     let rendered_at_ms = console.as_ref().map_or(0, |c| c.now_ms());
+    let maintenance = console
+        .as_ref()
+        .zip(request.as_ref().and_then(|r| r.subject.as_ref()))
+        .and_then(|(console, subject)| {
+            let view = console.maintenance(subject).ok().flatten()?;
+            // Only a page that has the stream already follows it for the banner.
+            let since = live
+                .then(|| console.overview(subject).ok().map(|overview| overview.event_id))
+                .flatten();
+            Some(view! {
+                <MaintenanceBanner view />
+                {since.map(|since| view! { <FollowMaintenance since /> })}
+            })
+        });
     view! {
         <Title text=format!("{title} · {system} · Quarterdeck") />
         <a class="skip-link" href="#main">
@@ -68,6 +83,7 @@ pub fn Page(
                 {request.map(|request| view! { <AccountMenu request /> })}
             </div>
         </header>
+        {maintenance}
         <main id="main" class=format!("page page-{name}") tabindex="-1">
             {children()}
         </main>

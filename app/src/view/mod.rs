@@ -8,4 +8,5 @@ pub mod audit;
 pub mod database;
 pub mod estate;
 pub mod health;
+pub mod maintenance;
 pub mod runbook;

@@ -11,6 +11,7 @@
 mod actions;
 mod audit;
 mod database;
+mod maintenance;
 mod overview;
 mod port;
 mod rows;

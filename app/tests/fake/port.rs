@@ -9,6 +9,7 @@ use quarterdeck_app::{
         audit::{AuditEntryView, AuditPageView},
         database::{DatabaseSessionsView, SessionFilter},
         health::{LoadedRuleView, MetricView, OverviewView, RangeView, RuleView, TransitionView},
+        maintenance::MaintenanceView,
         runbook::RunbookView,
     },
 };
@@ -174,6 +175,10 @@ impl Console for FakeConsole {
             title: "Pods".into(),
             html,
         })
+    }
+
+    fn maintenance(&self, _: &Subject) -> Result<Option<MaintenanceView>, ConsoleError> {
+        Ok(self.maintenance())
     }
 
     fn metric_index(&self) -> Vec<(String, String)> {

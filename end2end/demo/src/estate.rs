@@ -25,6 +25,17 @@ pub struct Ready {
     pub alertmanager: Address,
     /// The watched PostgreSQL servers.
     pub postgres: WatchedPostgres,
+    /// The API.
+    pub api: Api,
+}
+
+/// Addresses of the API's processes.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Api {
+    /// Where they serve.
+    pub urls: Vec<String>,
+    /// Where each is switched.
+    pub admin_urls: Vec<String>,
 }
 
 /// Addresses of the console's database.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::estate::Ready;
+use crate::estate::{Api, Ready};
 
 #[derive(Serialize)]
 struct Settings<'a> {
@@ -15,6 +15,7 @@ struct Settings<'a> {
     prometheus: At<'a>,
     alertmanager: At<'a>,
     postgres: [Node<'a>; 2],
+    maintenance: Maintenance<'a>,
 }
 
 #[derive(Serialize)]
@@ -40,6 +41,57 @@ struct At<'a> {
 struct Node<'a> {
     name: &'a str,
     url: &'a str,
+}
+
+/// The API processes have a switch each, and are seen each on its own.
+#[derive(Serialize)]
+struct Maintenance<'a> {
+    look_every_s: u64,
+    probes: Vec<Probe<'a>>,
+    http: HttpSwitch,
+}
+
+#[derive(Serialize)]
+struct Probe<'a> {
+    name: String,
+    url: String,
+    kind: &'a str,
+}
+
+#[derive(Serialize)]
+struct HttpSwitch {
+    urls: Vec<String>,
+}
+
+impl Maintenance<'_> {
+    fn of(api: &Api) -> Self {
+        let probe = |number: usize, url: &str, kind, what: &str, path: &str| Probe {
+            name: format!("{what} of api-{number}"),
+            url: format!("{url}{path}"),
+            kind,
+        };
+        Self {
+            look_every_s: 5,
+            probes: api
+                .urls
+                .iter()
+                .enumerate()
+                .flat_map(|(number, url)| {
+                    [
+                        probe(number, url, "request", "courses", "/api/v1/courses"),
+                        probe(number, url, "health", "health", "/health"),
+                    ]
+                })
+                .collect(),
+            http: HttpSwitch {
+                urls: api
+                    .admin_urls
+                    .iter()
+                    .map(|url| format!("{url}/maintenance"))
+                    .collect(),
+            },
+        }
+    }
 }
 
 /// Writes `DIR/quarterdeck.toml` and returns its path. Only its owner can read it: addresses hold passwords.
@@ -82,6 +134,7 @@ fn text(estate: &Ready, port: u16) -> Result<String> {
                 url: &estate.postgres.standby_url,
             },
         ],
+        maintenance: Maintenance::of(&estate.api),
     })?)
 }
 
@@ -97,6 +150,7 @@ mod tests {
             "prometheus": { "url": "http://p" },
             "alertmanager": { "url": "http://a" },
             "postgres": { "primary_url": "postgres://one", "standby_url": "postgres://two" },
+            "api": { "urls": ["http://api"], "admin_urls": ["http://admin"] },
             "skillquest": { "url": "for others" },
         }))
         .unwrap();
@@ -111,5 +165,15 @@ mod tests {
         assert_eq!(at("alertmanager", "url"), "http://a");
         assert_eq!(read["postgres"][0]["name"].as_str(), Some("primary"));
         assert_eq!(read["postgres"][1]["url"].as_str(), Some("postgres://two"));
+        let maintenance = &read["maintenance"];
+        assert_eq!(
+            maintenance["http"]["urls"][0].as_str(),
+            Some("http://admin/maintenance")
+        );
+        assert_eq!(
+            maintenance["probes"][0]["url"].as_str(),
+            Some("http://api/api/v1/courses")
+        );
+        assert_eq!(maintenance["probes"][1]["kind"].as_str(), Some("health"));
     }
 }

@@ -1,4 +1,6 @@
-//! Asks Alertmanager which alerts are silenced or inhibited.
+//! Asks Alertmanager which alerts are silenced or inhibited, and silences some.
+
+mod silences;
 
 use std::collections::BTreeSet;
 
@@ -10,6 +12,8 @@ use super::{
     prometheus::Labels,
 };
 use crate::config::http_source::HttpSourceConfig;
+
+pub use silences::{Matcher, NewSilence, Silence};
 
 /// An alert as Alertmanager holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]

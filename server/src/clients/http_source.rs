@@ -189,6 +189,16 @@ impl HttpSource {
         .await
     }
 
+    /// `POST path` with JSON in the body.
+    pub async fn post_json(&self, path: &str, body: &serde_json::Value) -> Result<Answer, SourceError> {
+        self.send(self.client.post(self.address(path)).json(body)).await
+    }
+
+    /// `DELETE path`.
+    pub async fn delete(&self, path: &str) -> Result<Answer, SourceError> {
+        self.send(self.client.delete(self.address(path))).await
+    }
+
     fn address(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));

@@ -6,6 +6,7 @@ pub mod alerts;
 pub mod database_nodes;
 pub mod database_sessions;
 pub mod http_source;
+pub mod maintenance;
 pub mod metrics_reader;
 pub mod node_connection;
 pub mod postgres_node;

@@ -17,6 +17,7 @@ pub mod database_sessions;
 pub mod http_source;
 pub mod identity;
 pub mod log;
+pub mod maintenance;
 pub mod poller;
 pub mod postgres;
 pub mod profile;
@@ -30,6 +31,7 @@ use self::{
     http_source::{HttpSourceConfig, HttpSourceConfigError},
     identity::IdentityConfig,
     log::LogConfig,
+    maintenance::{MaintenanceConfig, MaintenanceConfigError},
     poller::PollerConfig,
     postgres::{PostgresNodeConfig, PostgresNodeConfigError},
     profile::ProfileConfig,
@@ -66,6 +68,8 @@ pub struct Config {
     pub policy: Policy,
     /// Where people are told what happens to guarded actions; without it, only in the console.
     pub webhook: Option<WebhookConfig>,
+    /// How maintenance mode is switched and seen; without it, it is not this console's business.
+    pub maintenance: Option<MaintenanceConfig>,
     /// Which metrics are watched.
     #[serde(default)]
     pub profile: ProfileConfig,
@@ -109,6 +113,9 @@ pub enum ConfigError {
     /// A `[webhook]` section that cannot be used.
     #[error(transparent)]
     Webhook(#[from] WebhookConfigError),
+    /// A `[maintenance]` section that cannot be used.
+    #[error(transparent)]
+    Maintenance(#[from] MaintenanceConfigError),
     /// A `[policy]` that cannot be used.
     #[error("[policy]: {0}")]
     Policy(#[from] PolicyError),
@@ -161,6 +168,9 @@ impl Config {
             webhook.check()?;
         }
         self.policy.check()?;
+        if let Some(maintenance) = &self.maintenance {
+            maintenance.check()?;
+        }
         let bounds = [
             (
                 "database_sessions.long_running_s",
@@ -210,6 +220,8 @@ mod tests {
 
     const EXAMPLE: &str = include_str!("../../../deploy/quarterdeck.example.toml");
 
+    const DRIVERS: [&str; 4] = ["http", "command", "redis", "kubernetes"];
+
     /// The example with every setting that is commented out (`#key = value`, no space after the mark) put in force.
     fn example_in_full() -> String {
         let uncommented = |line: &str| match line.strip_prefix('#') {
@@ -222,13 +234,19 @@ mod tests {
     #[test]
     fn the_example_is_usable_as_it_stands_and_with_every_setting_in_force() {
         Config::from_toml(EXAMPLE).unwrap();
-        // Of the three ways to sign in at a source only one may be given; the other two are dropped here.
+        // Of the three ways to sign in at a source only one may be given; the other two are dropped here. So are all but
+        // one way to switch maintenance mode.
         let full: String = example_in_full()
             .lines()
             .filter(|line| !line.starts_with("bearer_token"))
             .collect::<Vec<_>>()
             .join("\n");
-        Config::from_toml(&full).unwrap();
+        for driver in DRIVERS {
+            let mut table: toml::Table = toml::from_str(&full).unwrap();
+            let maintenance = table["maintenance"].as_table_mut().unwrap();
+            maintenance.retain(|key, _| key == driver || !DRIVERS.contains(&key));
+            Config::from_toml(&table.to_string()).unwrap();
+        }
     }
 
     #[test]
@@ -252,17 +270,23 @@ mod tests {
             "database_sessions",
             "policy",
             "webhook",
+            "maintenance",
+            "maintenance.http",
+            "maintenance.command",
+            "maintenance.redis",
+            "maintenance.kubernetes",
             "profile",
             "identity",
             "poller",
             "push",
             "log",
         ] {
-            let shown = keys(
-                table
-                    .get(section)
-                    .unwrap_or_else(|| panic!("[{section}] is not in the example")),
-            );
+            let mut path = section.split('.');
+            let top = path.next().and_then(|name| table.get(name));
+            let shown = path
+                .fold(top, |table, name| table.and_then(|table| table.get(name)))
+                .unwrap_or_else(|| panic!("[{section}] is not in the example"));
+            let shown = keys(shown);
             let brackets = if section == "postgres" {
                 "[[postgres]]"
             } else {

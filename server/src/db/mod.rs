@@ -9,6 +9,7 @@ pub mod audit;
 pub mod health_transitions;
 pub mod inspection;
 pub mod leadership;
+pub mod maintenance;
 mod migrate;
 mod pool;
 pub mod sessions;

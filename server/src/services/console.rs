@@ -13,6 +13,7 @@ use quarterdeck_app::{
         audit::{AuditEntryView, AuditPageView},
         database::{DatabaseSessionsView, SessionFilter},
         health::{MetricView, OverviewView, RangeView, RuleView, TransitionView},
+        maintenance::MaintenanceView,
         runbook::RunbookView,
     },
 };
@@ -34,6 +35,7 @@ use super::{
         Identity,
         api_tokens::{may_be_given, over_since},
     },
+    maintenance::Maintenance,
     runbooks,
 };
 use crate::clock::{Clock, unix_ms};
@@ -54,6 +56,8 @@ pub struct ConsoleService {
     pub audit: AuditLog,
     /// Guarded actions.
     pub actions: Arc<Actions>,
+    /// Maintenance mode, where it is this console's business.
+    pub maintenance: Option<Arc<Maintenance>>,
     /// What is watched.
     pub profile: Arc<Profile>,
     /// The time.
@@ -326,6 +330,15 @@ impl Console for AskedConsole {
             self.allow(subject, Permission::ViewAudit)?;
             self.service.audit.entry(seq).await
         })
+    }
+
+    fn maintenance(&self, subject: &Subject) -> Result<Option<MaintenanceView>, ConsoleError> {
+        self.allow(subject, Permission::ViewHealth)?;
+        Ok(self
+            .service
+            .maintenance
+            .as_ref()
+            .map(|maintenance| maintenance.view()))
     }
 
     fn metric_index(&self) -> Vec<(String, String)> {

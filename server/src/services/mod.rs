@@ -6,4 +6,5 @@ pub mod console;
 pub mod database;
 pub mod health;
 pub mod identity;
+pub mod maintenance;
 pub mod runbooks;

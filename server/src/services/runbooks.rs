@@ -77,6 +77,15 @@ mod tests {
     }
 
     #[test]
+    fn every_runbook_of_an_action_is_a_page() {
+        for kind in quarterdeck_domain::action::ActionKind::ALL {
+            if let Some(name) = kind.spec().runbook {
+                assert!(read(name).is_some(), "{kind} names {name}, which is not embedded");
+            }
+        }
+    }
+
+    #[test]
     fn addresses_stay_and_a_base_comes_first() {
         assert_eq!(link("https://wiki.example/x", None), "https://wiki.example/x");
         assert_eq!(link("elsewhere/x.md", None), "elsewhere/x.md");

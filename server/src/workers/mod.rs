@@ -3,6 +3,7 @@
 pub mod announcements;
 pub mod executor;
 pub mod leadership;
+pub mod maintenance;
 pub mod notifier;
 pub mod poller;
 pub mod relay;

@@ -152,7 +152,7 @@ const CHECK_BACKENDS: &str = "Open the database page, or run SELECT pid, backend
      and look for the backends that the plan names by pid and backend_start. Those that are not there are gone.";
 const CHECK_MAINTENANCE: &str = "Ask the service from outside: every request but health gets 503 while maintenance mode is on. The banner of \
      the console shows what its probes see.";
-const POOL_RUNBOOK: Option<&str> = Some("database-pool");
+const POOL_RUNBOOK: Option<&str> = Some("pool-exhausted");
 
 impl ActionKind {
     /// The kind's entry in the catalogue.
@@ -231,7 +231,7 @@ impl ActionKind {
                     ]
                 },
                 how_to_check: CHECK_MAINTENANCE,
-                runbook: None,
+                runbook: Some("maintenance-mode"),
             },
             Self::MaintenanceOff => ActionSpec {
                 kind: self,
@@ -247,7 +247,7 @@ impl ActionKind {
                     ]
                 },
                 how_to_check: CHECK_MAINTENANCE,
-                runbook: None,
+                runbook: Some("maintenance-mode"),
             },
         }
     }

@@ -163,6 +163,10 @@ actions! {
     ActionOutcomeUnknown = "action.outcome_unknown",
     /// An approver has looked at an action that was done without approvals.
     ActionReviewed = "action.reviewed",
+    /// Maintenance mode was changed by other means than this console, which noticed it.
+    MaintenanceChangedElsewhere = "maintenance.changed_elsewhere",
+    /// A maintenance lasts longer than was expected.
+    MaintenanceOverran = "maintenance.overran",
     /// Another policy for guarded actions came into force.
     PolicyChanged = "policy.changed",
     /// Somebody made an API token.

@@ -139,6 +139,24 @@ fn deed(event: &Event) -> Deed {
             ),
         ),
         Action::ActionReviewed => Deed::new("review", "reviewed", &guarded(event)),
+        Action::MaintenanceChangedElsewhere => Deed::new(
+            "notice",
+            "noticed",
+            &format!(
+                "that maintenance mode was changed by other means: it was {} and is {}",
+                detail("was"),
+                detail("now")
+            ),
+        ),
+        Action::MaintenanceOverran => Deed::new(
+            "notice",
+            "noticed",
+            &format!(
+                "that the maintenance of {} (action {}) lasts longer than expected",
+                detail("by"),
+                detail("number")
+            ),
+        ),
         Action::PolicyChanged => Deed::new(
             "bring",
             "brought",

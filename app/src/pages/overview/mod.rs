@@ -3,6 +3,7 @@
 mod alerts;
 mod board;
 mod estate;
+mod maintenance;
 mod state;
 mod tile;
 mod verdict;
@@ -11,6 +12,7 @@ mod worst;
 use leptos::prelude::*;
 
 pub use board::OverviewBoard;
+use maintenance::MaintenancePanel;
 pub(crate) use tile::{Since, Value, note};
 
 use crate::{
@@ -23,15 +25,20 @@ use crate::{
 pub fn OverviewPage() -> impl IntoView {
     let loaded = signed().and_then(|Signed { console, subject, .. }| {
         let view = console.overview(&subject)?;
-        Ok((view, console.now_ms()))
+        let maintenance = console.maintenance(&subject)?;
+        Ok((view, maintenance, console.now_ms()))
     });
     match loaded {
-        Ok((view, rendered_at_ms)) => view! {
-            <Page title="Overview" name="overview" live=true>
-                <OverviewBoard view=Sent(view) rendered_at_ms />
-            </Page>
+        Ok((view, maintenance, rendered_at_ms)) => {
+            let panel = maintenance.map(|view| view! { <MaintenancePanel view /> });
+            view! {
+                <Page title="Overview" name="overview" live=true>
+                    <OverviewBoard view=Sent(view) rendered_at_ms />
+                    {panel}
+                </Page>
+            }
+            .into_any()
         }
-        .into_any(),
         Err(error) => view! {
             <Page title="Overview" name="failure">
                 <Failure error />

@@ -5,6 +5,7 @@ pub mod audit;
 mod csv;
 pub mod database;
 pub mod health;
+pub mod maintenance;
 pub mod openapi;
 mod query;
 

@@ -21,6 +21,7 @@ use utoipa::{
         super::audit::page,
         super::audit::entry,
         super::audit::export,
+        super::maintenance::maintenance,
         super::me,
         super::actions::plan,
         super::actions::request,

@@ -7,6 +7,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub mod maintenance;
 pub mod sessions;
 
 /// A boxed future: what makes the trait object-safe.
