@@ -73,8 +73,8 @@ pub(super) fn Databases(state: State) -> impl IntoView {
     };
     view! {
         <section class="panel" id="databases" aria-labelledby="databases-title">
-            <h2 id="databases-title">
-                "Database"
+            <h2>
+                <span id="databases-title">"Database"</span>
                 <a class="panel-more" href="/database">"Sessions"</a>
             </h2>
             <table class="facts">
