@@ -107,3 +107,15 @@ for (const colorScheme of ["dark", "light"]) {
     }
   });
 }
+
+test("users are served again, and the figures come to say so", async ({ page, signIn }) => {
+  test.setTimeout(240_000);
+  await signIn("viewer");
+  // What comes after finds an estate that is well.
+  await expect
+    .poll(async () => {
+      const { groups } = await (await page.request.get("/api/v1/health")).json();
+      return groups.flatMap((group) => group.tiles.filter((tile) => tile.band !== "ok").map((tile) => tile.id));
+    }, { message: "metrics that are still not well", timeout: 220_000 })
+    .toEqual([]);
+});
