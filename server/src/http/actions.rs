@@ -7,7 +7,10 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use quarterdeck_app::error::ConsoleError;
-use quarterdeck_domain::{access::Permission, action::Agreement};
+use quarterdeck_domain::{
+    access::Permission,
+    action::{Agreement, Case},
+};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -48,10 +51,6 @@ fn secret(password: String) -> Option<SecretString> {
     (!password.is_empty()).then(|| SecretString::from(password))
 }
 
-fn page(id: &str) -> Response {
-    Redirect::to(&format!("/actions/{id}")).into_response()
-}
-
 /// Says what went wrong. What was typed is still in the form that the browser goes back to.
 fn failed(error: &ConsoleError, headers: &HeaderMap) -> Response {
     let title = match error {
@@ -72,6 +71,14 @@ fn failed(error: &ConsoleError, headers: &HeaderMap) -> Response {
         theme: theme::chosen(headers),
     }
     .into_response()
+}
+
+/// On to the action's page, or what went wrong.
+fn answer(done: Result<Case, ConsoleError>, id: &str, headers: &HeaderMap) -> Response {
+    match done {
+        Ok(_) => Redirect::to(&format!("/actions/{id}")).into_response(),
+        Err(error) => failed(&error, headers),
+    }
 }
 
 fn unreadable() -> ConsoleError {
@@ -106,10 +113,7 @@ pub async fn request(
         return failed(&unreadable(), &headers);
     };
     let id = ask.id.to_string();
-    match console.request_action(&subject, ask).await {
-        Ok(_) => page(&id),
-        Err(error) => failed(&error, &headers),
-    }
+    answer(console.request_action(&subject, ask).await, &id, &headers)
 }
 
 async fn vote(
@@ -134,10 +138,7 @@ async fn vote(
         comment: form.comment,
         password: secret(form.password),
     };
-    match console.vote_on_action(&subject, id, say).await {
-        Ok(_) => page(id),
-        Err(error) => failed(&error, headers),
-    }
+    answer(console.vote_on_action(&subject, id, say).await, id, headers)
 }
 
 /// `POST /actions/{id}/approve`.
@@ -169,10 +170,7 @@ pub async fn start(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Response {
-    match console.start_action(&subject, &id).await {
-        Ok(_) => page(&id),
-        Err(error) => failed(&error, &headers),
-    }
+    answer(console.start_action(&subject, &id).await, &id, &headers)
 }
 
 /// `POST /actions/{id}/cancel`.
@@ -182,10 +180,7 @@ pub async fn cancel(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Response {
-    match console.cancel_action(&subject, &id).await {
-        Ok(_) => page(&id),
-        Err(error) => failed(&error, &headers),
-    }
+    answer(console.cancel_action(&subject, &id).await, &id, &headers)
 }
 
 /// `POST /actions/{id}/review`.
@@ -196,8 +191,9 @@ pub async fn review(
     Path(id): Path<String>,
     Form(form): Form<DoForm>,
 ) -> Response {
-    match console.review_action(&subject, &id, &form.comment).await {
-        Ok(_) => page(&id),
-        Err(error) => failed(&error, &headers),
-    }
+    answer(
+        console.review_action(&subject, &id, &form.comment).await,
+        &id,
+        &headers,
+    )
 }

@@ -13,7 +13,7 @@ use quarterdeck_app::{
 };
 use quarterdeck_domain::{
     access::{Permission, Subject},
-    action::{Agreement, Params},
+    action::{Agreement, Case, Params},
 };
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -106,6 +106,19 @@ fn read<T>(
 async fn shown(console: &AskedConsole, subject: &Subject, id: &str, status: StatusCode) -> Response {
     match console.action(subject, id).await {
         Ok(view) => (status, Json(view)).into_response(),
+        Err(error) => failure(error),
+    }
+}
+
+/// The action after something was done to it, or what went wrong.
+async fn answer(
+    done: Result<Case, ConsoleError>,
+    console: &AskedConsole,
+    subject: &Subject,
+    id: &str,
+) -> Response {
+    match done {
+        Ok(_) => shown(console, subject, id, StatusCode::OK).await,
         Err(error) => failure(error),
     }
 }
@@ -205,10 +218,7 @@ async fn vote(
         };
         console.vote_on_action(subject, id, say).await
     };
-    match voted.await {
-        Ok(_) => shown(console, subject, id, StatusCode::OK).await,
-        Err(error) => failure(error),
-    }
+    answer(voted.await, console, subject, id).await
 }
 
 /// Agrees to an action.
@@ -239,20 +249,20 @@ pub async fn reject(
 #[utoipa::path(post, path = "/api/v1/actions/{id}/start", tag = "actions", params(("id" = String, Path, description = "The action's id")),
     responses((status = 200, body = ActionView), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 503, body = Problem)))]
 pub async fn start(Asked(console): Asked, SignedIn(subject): SignedIn, Path(id): Path<String>) -> Response {
-    match console.start_action(&subject, &id).await {
-        Ok(_) => shown(&console, &subject, &id, StatusCode::OK).await,
-        Err(error) => failure(error),
-    }
+    answer(console.start_action(&subject, &id).await, &console, &subject, &id).await
 }
 
 /// Takes an action back; one that is being done is stopped before its next step, where that is safe.
 #[utoipa::path(post, path = "/api/v1/actions/{id}/cancel", tag = "actions", params(("id" = String, Path, description = "The action's id")),
     responses((status = 200, body = ActionView), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 503, body = Problem)))]
 pub async fn cancel(Asked(console): Asked, SignedIn(subject): SignedIn, Path(id): Path<String>) -> Response {
-    match console.cancel_action(&subject, &id).await {
-        Ok(_) => shown(&console, &subject, &id, StatusCode::OK).await,
-        Err(error) => failure(error),
-    }
+    answer(
+        console.cancel_action(&subject, &id).await,
+        &console,
+        &subject,
+        &id,
+    )
+    .await
 }
 
 /// Closes an action that was done without approvals.
@@ -268,8 +278,5 @@ pub async fn review(
         let body = read(&console, &subject, Permission::ApproveAction, body)?;
         console.review_action(&subject, &id, &body.comment).await
     };
-    match reviewed.await {
-        Ok(_) => shown(&console, &subject, &id, StatusCode::OK).await,
-        Err(error) => failure(error),
-    }
+    answer(reviewed.await, &console, &subject, &id).await
 }

@@ -3,7 +3,6 @@
 use quarterdeck_domain::{
     access::Credential,
     action::{BreakGlass, Case, Confirmation, Digest, Freeze, Params, Rule},
-    audit::Actor,
 };
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -11,7 +10,7 @@ use uuid::Uuid;
 use super::{ActionError, Actions, Asking, record};
 use crate::{
     db::{self, actions::NewAction},
-    services::{audit, identity::actor},
+    services::identity::actor,
 };
 
 /// What somebody asks for.
@@ -90,25 +89,8 @@ impl Actions {
             .await?
             .ok_or(ActionError::Unknown)?;
         let entry = record::requested(ask.id, &case, &reason);
-        let event = self.events.event(
-            by.origin,
-            actor(by.subject),
-            entry.action,
-            entry.object,
-            entry.outcome,
-            entry.detail,
-        );
-        audit::append(&mut transaction, &event).await?;
-        let payload = record::message(&row, &case, entry.topic);
-        db::actions::enqueue(
-            &mut transaction,
-            ask.id,
-            entry.topic,
-            &self.channels,
-            &payload,
-            now,
-        )
-        .await?;
+        self.write_down(&mut transaction, Some(by), entry, (&row, &case), now)
+            .await?;
         transaction.commit().await?;
         Ok(case)
     }
@@ -201,7 +183,6 @@ impl Actions {
             Outcome::Refused,
             Detail::none().with("asked_for", what).with("reason", why),
         );
-        debug_assert!(matches!(event.actor, Actor::User { .. }));
         if let Err(error) = self.identity.recorder().record(&event).await {
             tracing::error!(%error, "a refusal could not be recorded");
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quarterdeck_domain::action::{Case, Event, Outcome, State};
+use quarterdeck_domain::action::{Case, Event, Outcome, Refused, State};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use super::{
     ActionError, Actions, Handler, Run,
     transition::{LEASE, Transition},
 };
-use crate::db::{self, DbError};
+use crate::db;
 
 /// What an action waits for that no person does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +161,7 @@ impl Actions {
                 Ok(Event::Abandon { begun })
             } else {
                 // It has given a sign of life since.
-                Err(DbError::Unavailable(sqlx::Error::PoolTimedOut).into())
+                Err(Refused::Claimed.into())
             }
         })
         .await

@@ -8,7 +8,7 @@ use quarterdeck_domain::{
     action::{Case, Event, Person, Plan},
     audit::Actor,
 };
-use sqlx::{Postgres, Transaction};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -41,10 +41,10 @@ impl Actions {
     /// Who a signed-in person is, as votes count.
     pub(super) async fn person(
         &self,
-        transaction: &mut Transaction<'_, Postgres>,
+        connection: &mut PgConnection,
         subject: &Subject,
     ) -> Result<Person, ActionError> {
-        let user = db::users::by_id(&mut **transaction, subject.user_id)
+        let user = db::users::by_id(connection, subject.user_id)
             .await?
             .ok_or(ActionError::Unknown)?;
         Ok(Person {
@@ -105,29 +105,35 @@ impl Actions {
             db::actions::leave_step_open(&mut *transaction, row.id, known, now).await?;
         }
         if let Some(entry) = record::entry(&row, &before, &after) {
-            let origin = what.by.map_or_else(Origin::default, |by| by.origin.clone());
-            let actor = what.by.map_or(Actor::System, |by| actor(by.subject));
-            let record = self.events.event(
-                &origin,
-                actor,
-                entry.action,
-                entry.object,
-                entry.outcome,
-                entry.detail,
-            );
-            audit::append(&mut transaction, &record).await?;
-            let payload = record::message(&row, &after, entry.topic);
-            db::actions::enqueue(
-                &mut transaction,
-                row.id,
-                entry.topic,
-                &self.channels,
-                &payload,
-                now,
-            )
-            .await?;
+            self.write_down(&mut transaction, what.by, entry, (&row, &after), now)
+                .await?;
         }
         transaction.commit().await?;
         Ok(after)
+    }
+
+    /// Writes an entry into the audit log and its messages into the outbox, in the transaction of what they tell.
+    pub(super) async fn write_down(
+        &self,
+        connection: &mut PgConnection,
+        by: Option<Asking<'_>>,
+        entry: record::Entry,
+        (row, case): (&ActionRow, &Case),
+        now: OffsetDateTime,
+    ) -> Result<(), ActionError> {
+        let origin = by.map_or_else(Origin::default, |by| by.origin.clone());
+        let actor = by.map_or(Actor::System, |by| actor(by.subject));
+        let event = self.events.event(
+            &origin,
+            actor,
+            entry.action,
+            entry.object,
+            entry.outcome,
+            entry.detail,
+        );
+        audit::append(connection, &event).await?;
+        let payload = record::message(row, case, entry.topic);
+        db::actions::enqueue(connection, row.id, entry.topic, &self.channels, &payload, now).await?;
+        Ok(())
     }
 }

@@ -57,7 +57,7 @@ impl Actions {
     ) -> Result<ActionsView, ActionError> {
         let open = vec!["requested", "approved", "executing"];
         let mut connection = self.pool.acquire().await?;
-        let me = self.who(&mut connection, subject).await?;
+        let me = self.person(&mut connection, subject).await?;
         let rows = match which {
             Which::All => {
                 let filter = Filter {
@@ -114,7 +114,7 @@ impl Actions {
         let row = db::actions::by_id(&mut *transaction, id)
             .await?
             .ok_or(ActionError::Unknown)?;
-        let me = self.who(&mut transaction, subject).await?;
+        let me = self.person(&mut transaction, subject).await?;
         let case = row.case(db::actions::votes_of(&mut *transaction, id).await?)?;
         let accounts: Vec<_> = case.votes.iter().map(|vote| vote.voter.account).collect();
         let standings = db::actions::standings(&mut transaction, &accounts).await?;
@@ -167,21 +167,6 @@ impl Actions {
                 .collect(),
             messages: messages.iter().map(message).collect(),
             now_ms: unix_ms(now),
-        })
-    }
-
-    async fn who(
-        &self,
-        connection: &mut sqlx::PgConnection,
-        subject: &Subject,
-    ) -> Result<Person, ActionError> {
-        let user = db::users::by_id(connection, subject.user_id)
-            .await?
-            .ok_or(ActionError::Unknown)?;
-        Ok(Person {
-            account: user.id,
-            identity: user.identity,
-            name: user.username,
         })
     }
 }
