@@ -2,7 +2,7 @@
 
 use quarterdeck_domain::access::Subject;
 
-use super::limiter::{Attempt, Attempter};
+use super::limiter::Attempter;
 use super::passwords::Verdict;
 use super::{DB_LIMIT, Identity, IdentityError};
 use crate::db;
@@ -21,15 +21,7 @@ impl Identity {
         origin: &Origin,
     ) -> Result<(), IdentityError> {
         let attempter = Attempter::new(&subject.username, origin.address);
-        match self.limiter.take(&attempter).await {
-            Attempt::Allowed => {}
-            Attempt::Refused { retry_after, first } => {
-                if first {
-                    self.record_refusal(origin, None, "too_many_attempts").await?;
-                }
-                return Err(IdentityError::TooManyAttempts { retry_after });
-            }
-        }
+        self.take_attempt(&attempter, origin).await?;
         let user = db::within(DB_LIMIT, db::users::by_id(&self.pool, subject.user_id)).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         match (self.passwords.check(hash, password).await?, user) {

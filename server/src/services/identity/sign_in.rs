@@ -36,15 +36,7 @@ impl Identity {
     ) -> Result<(Subject, Tokens), IdentityError> {
         let name = username.trim().to_lowercase();
         let attempter = Attempter::new(&name, origin.address);
-        match self.limiter.take(&attempter).await {
-            Attempt::Allowed => {}
-            Attempt::Refused { retry_after, first } => {
-                if first {
-                    self.record_refusal(origin, None, "too_many_attempts").await?;
-                }
-                return Err(IdentityError::TooManyAttempts { retry_after });
-            }
-        }
+        self.take_attempt(&attempter, origin).await?;
         // What can't be a name isn't looked up, but takes the same way from here on.
         let user = match accounts::normalise(&name) {
             Ok(name) => db::within(DB_LIMIT, db::users::by_username(&self.pool, &name)).await?,
@@ -277,6 +269,23 @@ impl Identity {
             refresh,
             keep: std::time::Duration::from_secs(u64::from(self.config.idle_ttl_s)),
         })
+    }
+
+    /// Takes one of somebody's tries; the first that is refused is recorded.
+    pub(super) async fn take_attempt(
+        &self,
+        attempter: &Attempter,
+        origin: &Origin,
+    ) -> Result<(), IdentityError> {
+        match self.limiter.take(attempter).await {
+            Attempt::Allowed => Ok(()),
+            Attempt::Refused { retry_after, first } => {
+                if first {
+                    self.record_refusal(origin, None, "too_many_attempts").await?;
+                }
+                Err(IdentityError::TooManyAttempts { retry_after })
+            }
+        }
     }
 
     /// Records a refused sign-in. An unknown name isn't written down: people type passwords into that field.
