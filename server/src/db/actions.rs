@@ -17,7 +17,7 @@ pub use outbox::{OutboxRow, delivered, enqueue, outbox_of, take_due, undelivered
 pub use policy::{PolicyRow, current_policy, insert_policy, lock_policy};
 pub use records::{RecordRow, records_of};
 pub use steps::{StepRow, begin_step, end_step, leave_step_open, steps_of};
-pub use votes::{insert_vote, standings, votes_of};
+pub use votes::{insert_vote, standings, votes_of, votes_of_each};
 
 /// Where changes of actions are announced; the payload is the action's id.
 pub const CHANNEL: &str = "quarterdeck_actions";
@@ -236,51 +236,48 @@ pub async fn renew_lease(
     Ok(done.rows_affected() == 1)
 }
 
-/// Which actions to list.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Only those in one of these states; empty means all.
-    pub states: Vec<&'static str>,
-    /// Only those that were done without approvals and still have to be reviewed.
-    pub to_review: bool,
-    /// Only those before this number.
-    pub before: Option<i64>,
-    /// At most so many.
-    pub limit: i64,
-}
-
-/// Actions, the newest first.
+/// Actions that are not over, or still have to be reviewed, the newest first: those before the number `before`, at most
+/// `limit`.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter) -> Result<Vec<ActionRow>, DbError> {
+pub async fn open(
+    executor: impl PgExecutor<'_>,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<ActionRow>, DbError> {
+    let which =
+        "(state in ('requested', 'approved', 'executing') or (break_glass is not null and review is null))";
+    page(executor, which, before, limit).await
+}
+
+/// All actions, as [`open`].
+///
+/// # Errors
+/// [`DbError`].
+pub async fn all(
+    executor: impl PgExecutor<'_>,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<ActionRow>, DbError> {
+    page(executor, "true", before, limit).await
+}
+
+async fn page(
+    executor: impl PgExecutor<'_>,
+    which: &'static str,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<ActionRow>, DbError> {
     let query = format!(
         "select {COLUMNS} from quarterdeck.actions
-         where (cardinality($1::text[]) = 0 or state = any($1))
-           and (not $2 or (break_glass is not null and review is null))
-           and ($3::bigint is null or number < $3)
-         order by number desc limit $4"
+         where {which} and ($1::bigint is null or number < $1) order by number desc limit $2"
     );
     Ok(sqlx::query_as(sqlx::AssertSqlSafe(query))
-        .bind(&filter.states)
-        .bind(filter.to_review)
-        .bind(filter.before)
-        .bind(filter.limit)
+        .bind(before)
+        .bind(limit)
         .fetch_all(executor)
         .await?)
-}
-
-/// How many actions there are in each state that is not terminal.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn count_open(executor: impl PgExecutor<'_>) -> Result<Vec<(String, i64)>, DbError> {
-    Ok(sqlx::query_as(
-        "select state, count(*) from quarterdeck.actions
-         where state in ('requested', 'approved', 'executing') group by state",
-    )
-    .fetch_all(executor)
-    .await?)
 }
 
 /// An action that something is due for.

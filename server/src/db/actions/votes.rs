@@ -15,6 +15,7 @@ use crate::db::DbError;
 
 #[derive(FromRow)]
 struct VoteRow {
+    action_id: Uuid,
     voter: Uuid,
     voter_identity: String,
     voter_name: String,
@@ -54,14 +55,30 @@ impl TryFrom<VoteRow> for Vote {
 /// # Errors
 /// [`DbError`].
 pub async fn votes_of(executor: impl PgExecutor<'_>, action: Uuid) -> Result<Vec<Vote>, DbError> {
+    let mut votes = votes_of_each(executor, &[action]).await?;
+    Ok(votes.remove(&action).unwrap_or_default())
+}
+
+/// The votes on each of some actions, in order; nothing for an action without any.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn votes_of_each(
+    executor: impl PgExecutor<'_>,
+    actions: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<Vote>>, DbError> {
     let rows: Vec<VoteRow> = sqlx::query_as(
-        "select voter, voter_identity, voter_name, agreement, comment, digest, policy_version, at
-         from quarterdeck.action_votes where action_id = $1 order by at, voter",
+        "select action_id, voter, voter_identity, voter_name, agreement, comment, digest, policy_version, at
+         from quarterdeck.action_votes where action_id = any($1) order by at, voter",
     )
-    .bind(action)
+    .bind(actions)
     .fetch_all(executor)
     .await?;
-    rows.into_iter().map(Vote::try_from).collect()
+    let mut votes: HashMap<Uuid, Vec<Vote>> = HashMap::new();
+    for row in rows {
+        votes.entry(row.action_id).or_default().push(Vote::try_from(row)?);
+    }
+    Ok(votes)
 }
 
 /// Stores a vote.

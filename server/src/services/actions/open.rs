@@ -9,11 +9,14 @@ use quarterdeck_domain::{
 };
 use uuid::Uuid;
 
-use super::{ActionError, Actions, views::waiting_for};
-use crate::db::{self, actions::Filter};
+use super::{
+    ActionError, Actions,
+    views::{cases, waiting_for},
+};
+use crate::db;
 
 /// The most open actions that are looked at.
-const MOST: i64 = 500;
+const MOST: i64 = 1000;
 
 /// What is open, as of the last look.
 #[derive(Debug, Default)]
@@ -28,28 +31,17 @@ impl Actions {
     /// # Errors
     /// That the database is away; then what was known stays.
     pub async fn look(&self) -> Result<(), ActionError> {
-        let open = Filter {
-            states: vec!["requested", "approved", "executing"],
-            limit: MOST,
-            ..Filter::default()
-        };
-        let to_review = Filter {
-            to_review: true,
-            limit: MOST,
-            ..Filter::default()
-        };
-        let mut rows = db::actions::list(&self.pool, &open).await?;
-        let reviewable = db::actions::list(&self.pool, &to_review).await?;
-        rows.extend(
-            reviewable
-                .into_iter()
-                .filter(|row| row.state_data.0.is_terminal()),
-        );
-        let mut cases = Vec::with_capacity(rows.len());
-        for row in &rows {
-            cases.push(row.case(db::actions::votes_of(&self.pool, row.id).await?)?);
-        }
-        let identities = db::users::identities(&self.pool).await?.into_iter().collect();
+        let mut connection = self.pool.acquire().await?;
+        let rows = db::actions::open(&mut *connection, None, MOST).await?;
+        let cases = cases(&mut connection, rows)
+            .await?
+            .into_iter()
+            .map(|(_, case)| case)
+            .collect();
+        let identities = db::users::identities(&mut *connection)
+            .await?
+            .into_iter()
+            .collect();
         self.open.store(std::sync::Arc::new(Open { cases, identities }));
         Ok(())
     }

@@ -22,7 +22,7 @@ use crate::{
     clock::unix_ms,
     db::{
         self,
-        actions::{ActionRow, Filter, OutboxRow, StepRow},
+        actions::{ActionRow, OutboxRow, StepRow},
     },
 };
 
@@ -55,42 +55,15 @@ impl Actions {
         which: Which,
         before: Option<i64>,
     ) -> Result<ActionsView, ActionError> {
-        let open = vec!["requested", "approved", "executing"];
         let mut connection = self.pool.acquire().await?;
         let me = self.person(&mut connection, subject).await?;
         let rows = match which {
-            Which::All => {
-                let filter = Filter {
-                    before,
-                    limit: PAGE + 1,
-                    ..Filter::default()
-                };
-                db::actions::list(&mut *connection, &filter).await?
-            }
-            Which::Open | Which::Mine => {
-                let filter = Filter {
-                    states: open,
-                    before,
-                    limit: PAGE + 1,
-                    ..Filter::default()
-                };
-                let mut rows = db::actions::list(&mut *connection, &filter).await?;
-                let filter = Filter {
-                    to_review: true,
-                    before,
-                    limit: PAGE + 1,
-                    ..Filter::default()
-                };
-                let to_review = db::actions::list(&mut *connection, &filter).await?;
-                rows.extend(to_review.into_iter().filter(|row| row.state_data.0.is_terminal()));
-                rows.sort_by_key(|row| std::cmp::Reverse(row.number));
-                rows
-            }
+            Which::All => db::actions::all(&mut *connection, before, PAGE + 1).await?,
+            Which::Open | Which::Mine => db::actions::open(&mut *connection, before, PAGE + 1).await?,
         };
         let mut lines = Vec::new();
-        for row in &rows {
-            let case = row.case(db::actions::votes_of(&mut *connection, row.id).await?)?;
-            lines.push(line(row, &case, subject, &me)?);
+        for (row, case) in cases(&mut connection, rows).await? {
+            lines.push(line(&row, &case, subject, &me)?);
         }
         if which == Which::Mine {
             lines.retain(|line| line.waiting_for_me.is_some());
@@ -169,6 +142,21 @@ impl Actions {
             now_ms: unix_ms(now),
         })
     }
+}
+
+/// Actions with their votes, as the state machine sees them.
+pub(super) async fn cases(
+    connection: &mut sqlx::PgConnection,
+    rows: Vec<ActionRow>,
+) -> Result<Vec<(ActionRow, Case)>, ActionError> {
+    let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+    let mut votes = db::actions::votes_of_each(connection, &ids).await?;
+    rows.into_iter()
+        .map(|row| {
+            let case = row.case(votes.remove(&row.id).unwrap_or_default())?;
+            Ok((row, case))
+        })
+        .collect()
 }
 
 /// Why this person may not ask for what is planned.
