@@ -6,6 +6,6 @@ mod stage;
 mod state;
 
 pub use mode::Mode;
-pub use probe::{Expected, ProbeKind, Sight, UnknownExpectation, seen_from_outside};
+pub use probe::{Expected, ProbeKind, Sight, UnknownExpectation, odd, seen_from_outside};
 pub use stage::Stage;
 pub use state::{Held, Known, Seen, Switching};

@@ -160,6 +160,23 @@ pub fn seen_from_outside(sights: &[Sight]) -> Mode {
     }))
 }
 
+/// The probes that do not see what they should while the mode is `on`, or off, each in words.
+#[must_use]
+pub fn odd(sights: &[Sight], on: bool) -> Vec<String> {
+    sights
+        .iter()
+        .filter(|sight| !sight.fits(on))
+        .map(|sight| {
+            format!(
+                "{} sees {} instead of {}",
+                sight.name,
+                sight.words(),
+                sight.expected(on)
+            )
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

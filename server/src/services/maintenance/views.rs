@@ -1,7 +1,7 @@
 //! Maintenance mode as pages show it, from memory.
 
 use quarterdeck_app::view::maintenance::{ActionLinkView, HeldView, MaintenanceView, PlaceView, ProbeView};
-use quarterdeck_domain::maintenance::{Held, Mode, Sight, Stage};
+use quarterdeck_domain::maintenance::{Held, Mode, Sight, Stage, odd};
 
 use super::{Maintenance, Present};
 use crate::clock::unix_ms;
@@ -105,17 +105,6 @@ fn problem(known: Mode, looked: Mode, sights: &[Sight]) -> Option<String> {
             "Whether it still is can't be told: neither the switch nor the probes say so.".to_owned(),
         );
     }
-    let odd: Vec<_> = sights
-        .iter()
-        .filter(|sight| !sight.fits(on))
-        .map(|sight| {
-            format!(
-                "{} sees {} instead of {}",
-                sight.name,
-                sight.words(),
-                sight.expected(on)
-            )
-        })
-        .collect();
+    let odd = odd(sights, on);
     (!odd.is_empty()).then(|| format!("Seen from outside it is not so: {}.", odd.join("; ")))
 }

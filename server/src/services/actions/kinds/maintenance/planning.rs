@@ -2,7 +2,7 @@
 
 use quarterdeck_domain::{
     action::{Fact, Gate, Params, Plan, Target, Verdict},
-    maintenance::{Mode, Sight},
+    maintenance::{Mode, Sight, odd},
 };
 use time::OffsetDateTime;
 
@@ -199,18 +199,7 @@ fn present_gate(places: &[Place], sights: &[Sight], on: bool) -> Gate {
 
 /// Whether the probes see what they should before the switch: otherwise they can't be believed after it either.
 fn outside_gate(sights: &[Sight], on: bool) -> Gate {
-    let odd: Vec<_> = sights
-        .iter()
-        .filter(|sight| !sight.fits(on))
-        .map(|sight| {
-            format!(
-                "{} sees {} instead of {}",
-                sight.name,
-                sight.words(),
-                sight.expected(on)
-            )
-        })
-        .collect();
+    let odd = odd(sights, on);
     let figure = format!("{} of {}", sights.len() - odd.len(), sights.len());
     let (verdict, reason) = if odd.is_empty() {
         (

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quarterdeck_domain::{
     action::{Params, Verdict},
-    maintenance::{Held, Mode, Sight, Switching},
+    maintenance::{Held, Mode, Switching, odd},
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -193,7 +193,7 @@ impl MaintenanceHandler {
                     "It was switched {}, but seen from outside it is not so after {} s: {}.",
                     if on { "on" } else { "off" },
                     limit.as_secs(),
-                    odd(&sights, on)
+                    odd(&sights, on).join("; ")
                 )));
             }
             tokio::time::sleep(LOOK).await;
@@ -246,20 +246,4 @@ fn silences(run: &Run, step: &str) -> Vec<String> {
 fn warned(run: &Run) -> bool {
     let gate = run.plan.gates.iter().find(|gate| gate.name == SILENCES);
     gate.is_some_and(|gate| gate.verdict != Verdict::Passed)
-}
-
-fn odd(sights: &[Sight], on: bool) -> String {
-    let odd: Vec<_> = sights
-        .iter()
-        .filter(|sight| !sight.fits(on))
-        .map(|sight| {
-            format!(
-                "{} sees {} instead of {}",
-                sight.name,
-                sight.words(),
-                sight.expected(on)
-            )
-        })
-        .collect();
-    odd.join("; ")
 }
