@@ -6,7 +6,6 @@
     reason = "a test that cannot set itself up has failed, helpers included"
 )]
 
-#[expect(dead_code, reason = "each test binary uses its part of the shared support")]
 #[path = "support/clients.rs"]
 mod clients;
 

@@ -121,7 +121,7 @@ async fn what_was_agreed_to_is_what_runs() {
     let bridge = Bridge::new().await;
     // Runs one long query after the other.
     let statements = ["select pg_sleep(4)", "select pg_sleep(600)"];
-    clients::client(bridge.database.cluster, clients::APP, "busy", &statements).await;
+    clients::client(&bridge.watched, clients::APP, "busy", &statements).await;
     clients::active(&bridge.eye, "busy").await;
     tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
     let (olive, april) = (bridge.browser("olive").await, bridge.browser("april").await);

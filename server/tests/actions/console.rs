@@ -1,9 +1,10 @@
-//! A console on a database of its own, whose cluster is also the one it acts on, and people who use it.
+//! A console on a database of its own, a watched server that no other test acts on, and people who use it.
 
 use std::time::Duration;
 
 use quarterdeck::clients::DatabaseSessions;
 use quarterdeck_domain::access::Role;
+use quarterdeck_estate::parts::Postgres;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -16,6 +17,8 @@ use crate::{
 /// What a test works with.
 pub struct Bridge {
     pub database: TestDatabase,
+    /// What is acted on: "all over a limit" reaches everybody on it, so that tests can't share one.
+    pub watched: Postgres,
     pub deck: Deck,
     pub eye: DatabaseSessions,
     more: String,
@@ -30,7 +33,8 @@ impl Bridge {
     /// The same with more of a configuration.
     pub async fn with(more: &str) -> Self {
         let database = TestDatabase::migrated().await;
-        clients::make_roles_once(database.cluster);
+        let watched = tokio::task::block_in_place(|| Postgres::start().unwrap());
+        clients::make_roles(&watched);
         for (name, role) in [
             ("olive", Role::Operator),
             ("oscar", Role::Operator),
@@ -43,12 +47,13 @@ impl Bridge {
         }
         let more = format!(
             "[[postgres]]\nname = 'node'\nurl = '{}'\ntimeout_s = 10.0\n{more}",
-            database.cluster.url_as(WATCHER, "postgres")
+            watched.url_as(WATCHER, "postgres")
         );
         let deck = start(&database, &more).await;
         Self {
-            eye: clients::sessions(database.cluster, WATCHER),
+            eye: clients::sessions(&watched, WATCHER),
             database,
+            watched,
             deck,
             more,
         }
@@ -63,9 +68,9 @@ impl Bridge {
         self.deck.signed_in(name).await
     }
 
-    /// A client of the cluster that runs `sql`, under an application name of its own.
+    /// A client of the watched server that runs `sql`, under an application name of its own.
     pub async fn client(&self, application: &str, sql: &str) {
-        clients::client(self.database.cluster, APP, application, &[sql]).await;
+        clients::client(&self.watched, APP, application, &[sql]).await;
     }
 
     /// The actions of the audit log about one action, in order.

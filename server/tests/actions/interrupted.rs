@@ -13,35 +13,21 @@ use crate::{
 
 /// A trigger that holds a step, so that the console can be killed in the middle of it.
 async fn hold(bridge: &Bridge, what: &str) {
-    let sql = match what {
+    let (event, table, condition) = match what {
         // The console is killed before it can write down that the step begins.
-        "before signal" => {
-            "create function quarterdeck.hold() returns trigger language plpgsql as
-             $$ begin perform pg_sleep(3); return new; end $$;
-             create trigger hold before insert on quarterdeck.action_steps for each row when (new.name = 'signal')
-             execute function quarterdeck.hold()"
-        }
-        "after signal" => {
-            "create function quarterdeck.hold() returns trigger language plpgsql as
-             $$ begin perform pg_sleep(3); return new; end $$;
-             create trigger hold before update on quarterdeck.action_steps for each row when (new.name = 'signal')
-             execute function quarterdeck.hold()"
-        }
-        "before verify" => {
-            "create function quarterdeck.hold() returns trigger language plpgsql as
-             $$ begin perform pg_sleep(3); return new; end $$;
-             create trigger hold before insert on quarterdeck.action_steps for each row when (new.name = 'verify')
-             execute function quarterdeck.hold()"
-        }
-        "after verify" => {
-            "create function quarterdeck.hold() returns trigger language plpgsql as
-             $$ begin perform pg_sleep(3); return new; end $$;
-             create trigger hold before update on quarterdeck.actions for each row when (new.state = 'succeeded')
-             execute function quarterdeck.hold()"
-        }
+        "before signal" => ("insert", "action_steps", "new.name = 'signal'"),
+        "after signal" => ("update", "action_steps", "new.name = 'signal'"),
+        "before verify" => ("insert", "action_steps", "new.name = 'verify'"),
+        "after verify" => ("update", "actions", "new.state = 'succeeded'"),
         other => panic!("{other}"),
     };
-    bridge.database.as_superuser(sql).await;
+    let sql = format!(
+        "create function quarterdeck.hold() returns trigger language plpgsql as
+         $$ begin perform pg_sleep(3); return new; end $$;
+         create trigger hold before {event} on quarterdeck.{table} for each row when ({condition})
+         execute function quarterdeck.hold()"
+    );
+    bridge.database.as_superuser(&sql).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

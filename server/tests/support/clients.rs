@@ -83,9 +83,3 @@ pub async fn active(eye: &DatabaseSessions, application: &str) -> Backend {
 pub async fn is_there(eye: &DatabaseSessions, id: BackendId) -> bool {
     eye.still_there(&[id]).await.unwrap() == [id]
 }
-
-/// Makes both roles on a cluster that several tests share.
-pub fn make_roles_once(server: &Postgres) {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| make_roles(server));
-}
