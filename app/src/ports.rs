@@ -32,6 +32,9 @@ pub trait Console: GuardedActions + Send + Sync {
     /// The state of everything, from memory.
     fn overview(&self, subject: &Subject) -> Result<OverviewView, ConsoleError>;
 
+    /// The id of the last event of the stream: from there on a page that is made now has to follow it.
+    fn last_event_id(&self) -> String;
+
     /// One metric, without its chart.
     fn metric<'a>(
         &'a self,

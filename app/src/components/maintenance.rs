@@ -1,36 +1,13 @@
 //! Maintenance mode on every page: a banner while it is on.
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use quarterdeck_domain::{
     access::{Permission, decide},
     maintenance::{Mode, Stage},
 };
 
-use super::moment::{Time, Zone, stamp};
-use crate::{
-    live,
-    ports::RequestContext,
-    view::maintenance::{EVENT, MaintenanceView},
-};
-
-/// Takes over the parts of the page that are marked `data-live` when maintenance mode changes.
-#[island]
-pub fn FollowMaintenance(
-    /// The last event of the stream that the page contains.
-    since: String,
-) -> impl IntoView {
-    Effect::new(move |_| {
-        live::follow_actions(&since, move |changed| {
-            if changed == EVENT || changed.is_empty() {
-                spawn_local(async {
-                    if live::refresh_parts().await.unwrap_or(false) {
-                        live::localize_times(|at_ms| stamp(at_ms, Zone::Local(live::local_offset_s())));
-                    }
-                });
-            }
-        });
-    });
-}
+use super::moment::Time;
+use crate::{ports::RequestContext, view::maintenance::MaintenanceView};
 
 /// Whether the person may ask for guarded actions: others are shown no way to what they may not do.
 pub(crate) fn may_ask() -> bool {

@@ -5,6 +5,7 @@ pub mod band;
 pub mod chart;
 pub mod connection;
 pub mod failure;
+pub mod follow;
 pub mod icon;
 pub mod maintenance;
 pub mod moment;

@@ -6,8 +6,9 @@ use leptos_meta::Title;
 use super::{
     account_menu::AccountMenu,
     connection::ConnectionState,
+    follow::FollowParts,
     icon::Mark,
-    maintenance::{FollowMaintenance, MaintenanceBanner},
+    maintenance::MaintenanceBanner,
     moment::LocalTimes,
     navigation::{Navigation, entries},
     palette::CommandPalette,
@@ -25,6 +26,9 @@ pub fn Page(
     /// Whether the page follows the event stream, and so shows the state of its connection.
     #[prop(optional)]
     live: bool,
+    /// The guarded action that the page shows, so that its parts follow what happens to it.
+    #[prop(optional)]
+    action: Option<String>,
     /// The page.
     children: Children,
 ) -> impl IntoView {
@@ -54,17 +58,12 @@ pub fn Page(
     let maintenance = console
         .as_ref()
         .zip(request.as_ref().and_then(|r| r.subject.as_ref()))
-        .and_then(|(console, subject)| {
-            let view = console.maintenance(subject).ok().flatten()?;
-            // Only a page that has the stream already follows it for the banner.
-            let since = live
-                .then(|| console.overview(subject).ok().map(|overview| overview.event_id))
-                .flatten();
-            Some(view! {
-                <MaintenanceBanner view />
-                {since.map(|since| view! { <FollowMaintenance since /> })}
-            })
-        });
+        .and_then(|(console, subject)| console.maintenance(subject).ok().flatten());
+    // Only a page that has the stream already follows it for what the server draws.
+    let since = console
+        .as_ref()
+        .filter(|_| live && (maintenance.is_some() || action.is_some()))
+        .map(|console| console.last_event_id());
     view! {
         <Title text=format!("{title} · {system} · Quarterdeck") />
         <a class="skip-link" href="#main">
@@ -83,7 +82,8 @@ pub fn Page(
                 {request.map(|request| view! { <AccountMenu request /> })}
             </div>
         </header>
-        {maintenance}
+        {maintenance.map(|view| view! { <MaintenanceBanner view /> })}
+        {since.map(|since| view! { <FollowParts since action /> })}
         <main id="main" class=format!("page page-{name}") tabindex="-1">
             {children()}
         </main>

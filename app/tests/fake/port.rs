@@ -31,6 +31,10 @@ impl Console for FakeConsole {
         Ok(self.view())
     }
 
+    fn last_event_id(&self) -> String {
+        self.view().event_id
+    }
+
     fn metric<'a>(&'a self, _: &'a Subject, id: &'a str) -> BoxFuture<'a, Result<MetricView, ConsoleError>> {
         Box::pin(async move {
             let i = index(id)?;

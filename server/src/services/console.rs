@@ -151,6 +151,10 @@ impl Console for AskedConsole {
         Ok(OverviewView::clone(&self.service.hub.present()))
     }
 
+    fn last_event_id(&self) -> String {
+        self.service.hub.present().event_id.clone()
+    }
+
     fn metric<'a>(
         &'a self,
         subject: &'a Subject,

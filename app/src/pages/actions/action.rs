@@ -17,10 +17,10 @@ pub fn ActionPage() -> impl IntoView {
     let signed = signed();
     let id = use_params_map().get_untracked().get("id").unwrap_or_default();
     view! {
-        <Page title="Action" name="action" live=true>
+        <Page title="Action" name="action" live=true action=id.clone()>
             {Suspend::new(async move {
                 match load(signed, &id).await {
-                    Ok((csrf, since, view)) => view! { <ActionBoard view csrf since /> }.into_any(),
+                    Ok((csrf, view)) => view! { <ActionBoard view csrf /> }.into_any(),
                     Err(error) => view! { <Failure error /> }.into_any(),
                 }
             })}
@@ -28,20 +28,12 @@ pub fn ActionPage() -> impl IntoView {
     }
 }
 
-async fn load(
-    signed: Result<Signed, ConsoleError>,
-    id: &str,
-) -> Result<(String, String, ActionView), ConsoleError> {
+async fn load(signed: Result<Signed, ConsoleError>, id: &str) -> Result<(String, ActionView), ConsoleError> {
     let Signed {
         console,
         request,
         subject,
     } = signed?;
     let view = console.action(&subject, id).await?;
-    // The page follows the stream from here on, for what happens to the action.
-    let since = console
-        .overview(&subject)
-        .map(|overview| overview.event_id)
-        .unwrap_or_default();
-    Ok((request.csrf_token, since, view))
+    Ok((request.csrf_token, view))
 }

@@ -1,36 +1,13 @@
 //! An action with its votes, steps and record. The parts marked `data-live` are taken over from the server again when
 //! something happens to the action.
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 
 use super::plan::{Plan, PolicyText};
 use crate::{
-    components::moment::{Time, Zone, length, stamp},
-    live,
+    components::moment::{Time, length},
     view::action::{ActionStateView, ActionView, StepStateView, StepView, VoteView},
 };
-
-/// Takes over the parts of the page when something happens to the action.
-#[island]
-pub fn FollowAction(
-    /// The action's id.
-    id: String,
-    /// The last event of the stream that the page contains.
-    since: String,
-) -> impl IntoView {
-    Effect::new(move |_| {
-        let mine = id.clone();
-        live::follow_actions(&since, move |changed| {
-            if changed == mine || changed.is_empty() {
-                spawn_local(async {
-                    if live::refresh_parts().await.unwrap_or(false) {
-                        live::localize_times(|at_ms| stamp(at_ms, Zone::Local(live::local_offset_s())));
-                    }
-                });
-            }
-        });
-    });
-}
 
 /// The action.
 #[component]
@@ -39,8 +16,6 @@ pub fn ActionBoard(
     view: ActionView,
     /// The hidden field of its forms.
     csrf: String,
-    /// The last event of the stream that the page contains.
-    since: String,
 ) -> impl IntoView {
     let state = view.line.state;
     let risk = view.plan.risk;
@@ -64,7 +39,6 @@ pub fn ActionBoard(
         .map(|step| view! { <Step step /> })
         .collect_view();
     view! {
-        <FollowAction id=view.line.id.clone() since />
         <header class="action-head" data-risk=risk.as_str()>
             <p class="action-kicker">
                 {format!("Action {} · asked for by {} · ", view.line.number, view.line.requester)}

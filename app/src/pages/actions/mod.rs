@@ -7,6 +7,5 @@ mod new;
 mod plan;
 
 pub use action::ActionPage;
-pub use board::FollowAction;
 pub use list::ActionsPage;
 pub use new::NewActionPage;
