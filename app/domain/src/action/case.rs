@@ -270,7 +270,7 @@ pub enum Refused {
         changes: Vec<Change>,
     },
     /// A gate refuses.
-    #[error("a gate refuses: {reason}")]
+    #[error("a gate refuses: {}", reason.trim_end_matches('.'))]
     Gate {
         /// Its reason.
         reason: String,

@@ -11,8 +11,8 @@ use quarterdeck_app::view::action::{
 use quarterdeck_domain::{
     access::Subject,
     action::{
-        Case, Confirmation, Digest, Effective, Failure, Freeze, Params, Person, Plan, Quorum, State, Undo,
-        Void,
+        Case, Confirmation, Digest, Effective, Failure, Freeze, Params, Person, Plan, Quorum, Refused, State,
+        Undo, Void,
     },
 };
 use uuid::Uuid;
@@ -172,11 +172,10 @@ fn obstacle(subject: &Subject, planned: &Planned) -> Option<String> {
     if planned.effective.freeze != Freeze::Free {
         return Some(frozen(&planned.effective.freeze));
     }
-    planned
-        .plan
-        .refusals()
-        .next()
-        .map(|gate| format!("a gate refuses: {}", gate.reason))
+    planned.plan.refusals().next().map(|gate| {
+        let reason = gate.reason.clone();
+        Refused::Gate { reason }.to_string()
+    })
 }
 
 fn plan_view(plan: &Plan, digest: Digest) -> PlanView {
