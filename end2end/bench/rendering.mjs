@@ -1,4 +1,6 @@
 // How many overviews a second, and how long one takes at half of that, against the plainest answer of the same server.
+import { get } from "node:http";
+import zlib from "node:zlib";
 import { row } from "./support/markdown.mjs";
 import { flatOut, steady } from "./support/load.mjs";
 import { cpuSeconds } from "./support/process.mjs";
@@ -6,6 +8,13 @@ import { signIn } from "./support/session.mjs";
 import { quantile } from "./support/statistics.mjs";
 
 const CONNECTIONS = [4, 16, 64];
+const UNPACK = {
+  identity: (body) => body,
+  br: zlib.brotliDecompressSync,
+  gzip: zlib.gunzipSync,
+  // Node.js 22 and later.
+  zstd: zlib.zstdDecompressSync,
+};
 
 export async function measure({ url, pid, accounts, quick }) {
   const seconds = quick ? 2 : 10;
@@ -74,11 +83,20 @@ export async function measure({ url, pid, accounts, quick }) {
   };
 }
 
+/** Bytes of the page as sent, after a look that it is the overview. `fetch` would tell only what it unpacked. */
 async function checkPage(page, headers) {
-  const answer = await fetch(page, { headers, redirect: "manual" });
-  const text = await answer.text();
-  if (answer.status !== 200 || !text.includes('class="value-number"')) {
-    throw new Error(`the overview was not shown (status ${answer.status}), so there is nothing to measure`);
+  const { status, encoding, body } = await new Promise((resolve, reject) => {
+    get(page, { headers }, (answer) => {
+      const chunks = [];
+      answer.on("data", (chunk) => chunks.push(chunk));
+      answer.on("error", reject);
+      answer.on("end", () => resolve({ status: answer.statusCode, encoding: answer.headers["content-encoding"], body: Buffer.concat(chunks) }));
+    }).on("error", reject);
+  });
+  const unpack = UNPACK[encoding ?? "identity"];
+  const text = unpack ? unpack(body).toString() : "";
+  if (status !== 200 || !text.includes('class="value-number"')) {
+    throw new Error(`the overview was not shown (status ${status}, encoded as ${encoding}), so there is nothing to measure`);
   }
-  return Number(answer.headers.get("content-length") ?? Buffer.byteLength(text));
+  return body.length;
 }
