@@ -18,6 +18,7 @@ use crate::{
         health::{MetricView, OverviewView, RangeView, TransitionView},
         maintenance::MaintenanceView,
         runbook::RunbookView,
+        topology::TopologyView,
     },
 };
 
@@ -58,6 +59,10 @@ pub trait Console: GuardedActions + Send + Sync {
         id: &'a str,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<TransitionView>, ConsoleError>>;
+
+    /// The nodes of the watched database together, as they were at most a second ago. One that does not answer is part of
+    /// the answer.
+    fn topology<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<TopologyView, ConsoleError>>;
 
     /// The sessions of a node of the watched database, as they were at most a second ago.
     ///

@@ -12,7 +12,7 @@ use crate::pages::{
     account::{sessions::SessionsPage, sign_in::SignInPage, tokens::TokensPage},
     actions::{ActionPage, ActionsPage, NewActionPage},
     audit::{entry::AuditEntryPage, list::AuditPage},
-    database::DatabasePage,
+    database::{DatabasePage, TopologyPage},
     health::metric::MetricPage,
     not_found::NotFoundPage,
     overview::OverviewPage,
@@ -28,6 +28,7 @@ pub fn App() -> impl IntoView {
             <FlatRoutes fallback=NotFoundPage>
                 <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
                 <Route path=path!("/database") view=DatabasePage ssr=SsrMode::Async />
+                <Route path=path!("/database/topology") view=TopologyPage ssr=SsrMode::Async />
                 <Route path=path!("/health/:id") view=MetricPage ssr=SsrMode::Async />
                 <Route path=path!("/actions") view=ActionsPage ssr=SsrMode::Async />
                 <Route path=path!("/actions/new") view=NewActionPage ssr=SsrMode::Async />

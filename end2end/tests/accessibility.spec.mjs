@@ -15,6 +15,7 @@ const pages = [
   ["metric with a line a pod", "/health/cpu_per_pod?range=15m", true, live],
   ["database sessions", "/database", true, (page) => page.getByText(/^As of /)],
   ["database sessions, none of which match", "/database?application=none", true],
+  ["database topology", "/database/topology", true],
   ["database node not found", "/database?node=nope", true],
   ["sessions", "/account/sessions", true],
   ["API tokens", "/account/tokens", true],

@@ -21,7 +21,10 @@ use tower_http::{
 };
 
 use crate::{
-    clients::{AlertmanagerClient, DatabaseSessions, PostgresNode, PrometheusClient, webhook::Webhook},
+    clients::{
+        AlertmanagerClient, DatabaseSessions, PostgresNode, PrometheusClient, cluster_node::ClusterNode,
+        webhook::Webhook,
+    },
     clock::Clock,
     config::Config,
     db,
@@ -44,6 +47,7 @@ use crate::{
             kinds::{maintenance::MaintenanceHandler, sessions::SessionsHandler},
         },
         audit::{AuditLog, EventMaker, Recorder},
+        cluster::WatchedCluster,
         console::ConsoleService,
         database::WatchedSessions,
         health::{charts::Charts, engine::Engine, hub::Hub},
@@ -106,6 +110,11 @@ impl Console {
             .map(|node| DatabaseSessions::new(node.connection()))
             .collect();
         let database = WatchedSessions::new(sessions, config.database_sessions.clone(), Arc::clone(&clock));
+        let cluster = nodes
+            .iter()
+            .map(|node| ClusterNode::new(node.connection()))
+            .collect();
+        let cluster = WatchedCluster::new(cluster, Arc::clone(&clock));
         let relay = config.redis.as_ref().map(Relay::new).transpose()?;
         let metrics = Metrics::new();
         let stop = CancellationToken::new();
@@ -242,6 +251,7 @@ impl Console {
             hub: Arc::clone(&hub),
             charts: Charts::new(prometheus, pool.clone()),
             database: Arc::new(database),
+            cluster,
             identity: Arc::clone(&identity),
             audit,
             actions,
@@ -495,6 +505,11 @@ fn router(state: &AppState, stylesheet: &str) -> (Router, Vec<Door>) {
             Access::Call(Permission::ViewDatabase),
             get(rest::database::sessions),
         )
+        .get(
+            "/api/v1/database/topology",
+            Access::Call(Permission::ViewDatabase),
+            get(rest::database::topology),
+        )
         .get("/api/v1/maintenance", health, get(rest::maintenance::maintenance))
         .get("/api/v1/events", health, get(events::stream))
         .get(
@@ -550,7 +565,7 @@ fn router(state: &AppState, stylesheet: &str) -> (Router, Vec<Door>) {
             api_tokens::OWN_TOKENS => Access::Page(Permission::ViewOwnTokens),
             "/audit" | "/audit/{seq}" => Access::Page(Permission::ViewAudit),
             "/actions" | "/actions/new" | "/actions/:id" => Access::Page(Permission::ViewActions),
-            "/database" => Access::Page(Permission::ViewDatabase),
+            "/database" | "/database/topology" => Access::Page(Permission::ViewDatabase),
             _ => Access::Page(Permission::ViewHealth),
         };
         Door {

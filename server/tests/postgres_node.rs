@@ -9,13 +9,16 @@ use std::{os::unix::fs::PermissionsExt, path::PathBuf, process::Command, time::D
 
 use quarterdeck::{
     clients::{
-        PostgresNode, database_nodes,
+        PostgresNode,
+        cluster_node::ClusterNode,
+        database_nodes,
         postgres_node::{NodeError, NodeFacts, NodePart},
     },
     clock::{Clock, SystemClock},
     config::postgres::PostgresNodeConfig,
 };
 use quarterdeck_app::view::estate::DatabaseRole;
+use quarterdeck_domain::cluster::{NodeSight, Topology, TopologyVerdict};
 use quarterdeck_estate::{
     parts::{Postgres, PostgresOptions},
     process::{RunAs, run_tool},
@@ -42,8 +45,9 @@ impl Drop for Directory {
 
 /// A streaming standby of `primary`.
 fn standby_of(primary: &Postgres) -> (Postgres, Directory) {
-    let directory =
-        Directory(std::env::temp_dir().join(format!("quarterdeck-standby-{}", std::process::id())));
+    // Tests run side by side, each with a primary on a port of its own.
+    let name = format!("quarterdeck-standby-{}-{}", std::process::id(), primary.port());
+    let directory = Directory(std::env::temp_dir().join(name));
     std::fs::create_dir_all(&directory.0).unwrap();
     std::fs::set_permissions(&directory.0, std::fs::Permissions::from_mode(0o777)).unwrap();
     let data = directory.0.join("data");
@@ -265,6 +269,112 @@ async fn a_cluster_is_seen_as_it_is_through_lag_loss_and_split() {
             }
         ]
     );
+}
+
+/// Looks at both until they make of themselves what is wished.
+async fn topology_until(
+    nodes: &[ClusterNode],
+    wished: impl Fn(&TopologyVerdict, &[NodeSight]) -> bool,
+) -> Vec<NodeSight> {
+    let begin = Instant::now();
+    loop {
+        let sights = futures::future::join_all(nodes.iter().map(ClusterNode::look)).await;
+        let verdict = Topology::new(&sights).verdict();
+        if wished(&verdict, &sights) {
+            return sights;
+        }
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "still {verdict:?}: {sights:#?}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_topology_names_who_takes_writes_and_what_is_wrong() {
+    let (primary, standby, _directory) = tokio::task::block_in_place(|| {
+        let primary = Postgres::start().unwrap();
+        let sql = "CREATE ROLE watcher LOGIN IN ROLE pg_monitor; CREATE TABLE t (x text); \
+                   SELECT pg_create_physical_replication_slot('spare', true)";
+        primary.sql("postgres", sql).unwrap();
+        let (standby, directory) = standby_of(&primary);
+        (primary, standby, directory)
+    });
+    let nodes = [("first", &primary), ("second", &standby)].map(|(name, server)| {
+        ClusterNode::new(node(name, &server.url_as(WATCHER, "postgres"), 20.0).connection())
+    });
+
+    let healthy = TopologyVerdict::Healthy {
+        primary: "first".to_owned(),
+    };
+    let sights = topology_until(&nodes, |verdict, _| *verdict == healthy).await;
+    let (state, seen) = sights[0].primary().unwrap();
+    assert_eq!(state.timeline, Some(1));
+    assert!(state.archiver.is_none(), "archiving is off: {state:?}");
+    assert_eq!(
+        (state.slots[0].name.as_str(), state.slots[0].active),
+        ("spare", false)
+    );
+    assert!(state.slots[0].retained_bytes.is_some_and(|bytes| bytes > 0));
+    let follower = &seen.followers[0];
+    assert_eq!(
+        (follower.state.as_str(), follower.sync_state.as_str()),
+        ("streaming", "async")
+    );
+    let (_, seen) = sights[1].standby().unwrap();
+    let receiver = seen.receiver.as_ref().unwrap();
+    assert_eq!(receiver.sender_port, Some(i32::from(primary.port())));
+    assert!(receiver.last_message_age_ms.is_some_and(|age| age < 60_000));
+
+    // Held up in replay it has received everything: nothing would be lost, and readers see the past.
+    standby.sql("postgres", "SELECT pg_wal_replay_pause()").unwrap();
+    let write = "INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 1000)";
+    primary.sql("postgres", write).unwrap();
+    let sights = topology_until(&nodes, |_, sights| {
+        matches!(Topology::new(sights).behind("second"), Some((0, to_replay)) if to_replay > 1_000_000)
+    })
+    .await;
+    let faults = Topology::new(&sights).faults();
+    assert!(
+        faults
+            .iter()
+            .any(|(_, fault)| fault.contains("somebody has paused it")),
+        "{faults:?}"
+    );
+    standby.sql("postgres", "SELECT pg_wal_replay_resume()").unwrap();
+
+    // A primary that is kept from being written to is none that clients can use.
+    let read_only = "ALTER SYSTEM SET default_transaction_read_only = on";
+    primary.sql("postgres", read_only).unwrap();
+    primary.sql("postgres", "SELECT pg_reload_conf()").unwrap();
+    topology_until(&nodes, |verdict, _| matches!(verdict, TopologyVerdict::NoPrimary { why } if why[0].contains("takes no writes"))).await;
+    primary
+        .sql("postgres", "ALTER SYSTEM RESET default_transaction_read_only")
+        .unwrap();
+    primary.sql("postgres", "SELECT pg_reload_conf()").unwrap();
+    topology_until(&nodes, |verdict, _| *verdict == healthy).await;
+
+    primary.kill();
+    topology_until(&nodes, |verdict, sights| {
+        matches!(verdict, TopologyVerdict::NoPrimary { .. })
+            && sights[1]
+                .standby()
+                .is_some_and(|(_, standby)| standby.receiver.is_none())
+    })
+    .await;
+    standby.sql("postgres", "SELECT pg_promote()").unwrap();
+    let sights = topology_until(
+        &nodes,
+        |verdict, _| matches!(verdict, TopologyVerdict::Degraded { primary, .. } if primary == "second"),
+    )
+    .await;
+    assert_eq!(sights[1].state().unwrap().timeline, Some(2));
+    tokio::task::block_in_place(|| primary.restart().unwrap());
+    let split = TopologyVerdict::SplitBrain {
+        primaries: vec!["first".to_owned(), "second".to_owned()],
+    };
+    topology_until(&nodes, |verdict, _| *verdict == split).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ pub mod action;
 pub mod alert;
 pub mod audit;
 pub mod chart;
+pub mod cluster;
 pub mod database;
 pub mod health;
 pub mod maintenance;

@@ -5,6 +5,38 @@ use leptos::{prelude::*, task::spawn_local};
 use super::moment::{Zone, stamp};
 use crate::{live, view::maintenance::EVENT};
 
+/// Takes over the parts of the page that are marked `data-live` every few seconds, while somebody looks: for what the event
+/// stream does not carry.
+#[island]
+pub fn RefreshParts(
+    /// Time between two looks, seconds.
+    every_s: u32,
+) -> impl IntoView {
+    let under_way = StoredValue::new(false);
+    Effect::new(move |_| {
+        let waited = StoredValue::new(0_u32);
+        live::every_second(move |_| {
+            waited.update_value(|waited| *waited += 1);
+            if waited.get_value() <= every_s || document().hidden() || under_way.get_value() {
+                return;
+            }
+            waited.set_value(0);
+            under_way.set_value(true);
+            spawn_local(async move {
+                take_over().await;
+                under_way.set_value(false);
+            });
+        });
+    });
+}
+
+/// Fetches the parts; times in them are then in the browser's zone.
+async fn take_over() {
+    if live::refresh_parts().await.unwrap_or(false) {
+        live::localize_times(|at_ms| stamp(at_ms, Zone::Local(live::local_offset_s())));
+    }
+}
+
 /// Takes over the parts of the page that are marked `data-live`, when maintenance mode changes or something happens to an
 /// action. One a page, whatever it follows: each change is fetched once.
 #[island]
@@ -18,11 +50,7 @@ pub fn FollowParts(
         let action = action.clone();
         live::follow_actions(&since, move |changed| {
             if changed.is_empty() || changed == EVENT || Some(changed) == action.as_deref() {
-                spawn_local(async {
-                    if live::refresh_parts().await.unwrap_or(false) {
-                        live::localize_times(|at_ms| stamp(at_ms, Zone::Local(live::local_offset_s())));
-                    }
-                });
+                spawn_local(take_over());
             }
         });
     });

@@ -10,3 +10,4 @@ pub mod estate;
 pub mod health;
 pub mod maintenance;
 pub mod runbook;
+pub mod topology;

@@ -17,6 +17,7 @@ mod port;
 mod rows;
 mod tiles;
 mod tokens;
+mod topology;
 
 use std::sync::Arc;
 

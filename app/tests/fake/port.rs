@@ -11,6 +11,7 @@ use quarterdeck_app::{
         health::{LoadedRuleView, MetricView, OverviewView, RangeView, RuleView, TransitionView},
         maintenance::MaintenanceView,
         runbook::RunbookView,
+        topology::TopologyView,
     },
 };
 use quarterdeck_domain::{
@@ -110,6 +111,10 @@ impl Console for FakeConsole {
                 })
                 .collect())
         })
+    }
+
+    fn topology<'a>(&'a self, _: &'a Subject) -> BoxFuture<'a, Result<TopologyView, ConsoleError>> {
+        Box::pin(async move { Ok(self.cluster()) })
     }
 
     fn database_sessions<'a>(

@@ -3,6 +3,7 @@
 
 pub mod alertmanager;
 pub mod alerts;
+pub mod cluster_node;
 pub mod database_nodes;
 pub mod database_sessions;
 pub mod http_source;

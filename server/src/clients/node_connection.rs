@@ -6,7 +6,7 @@ use std::{fmt, time::Duration};
 
 use futures::future::BoxFuture;
 use quarterdeck_domain::database::CONSOLE_APPLICATION;
-use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio::{sync::Mutex, time::timeout};
 
 use crate::config::postgres::{PostgresNodeConfig, PostgresNodeConfigError};
@@ -40,6 +40,10 @@ pub enum NodeError {
     },
 }
 
+/// Keeps the console from writing by mistake. Not an option of the connection: as such it would hide whether the server
+/// itself is kept read-only, which `pg_settings.reset_val` tells.
+const READ_ONLY: &str = "SET default_transaction_read_only = on";
+
 /// The kept connection to one node.
 pub struct NodeConnection {
     name: String,
@@ -69,10 +73,7 @@ impl NodeConnection {
         let options = config
             .connect_options()?
             .application_name(CONSOLE_APPLICATION)
-            .options([
-                ("statement_timeout", format!("{}ms", timeout.as_millis())),
-                ("default_transaction_read_only", "on".to_owned()),
-            ])
+            .options([("statement_timeout", format!("{}ms", timeout.as_millis()))])
             .disable_statement_logging();
         Ok(Self {
             name: config.name.clone(),
@@ -118,7 +119,7 @@ impl NodeConnection {
                 ) => {}
             }
         }
-        let mut connection = self.within(self.options.connect()).await?;
+        let mut connection = self.fresh().await?;
         let done = self.within(work(&mut connection)).await?;
         *kept = Some(connection);
         Ok(done)
@@ -129,7 +130,12 @@ impl NodeConnection {
     /// # Errors
     /// [`NodeError`].
     pub(super) async fn fresh(&self) -> Result<PgConnection, NodeError> {
-        self.within(self.options.connect()).await
+        self.within(async {
+            let mut connection = self.options.connect().await?;
+            connection.execute(READ_ONLY).await?;
+            Ok(connection)
+        })
+        .await
     }
 
     /// Waits no longer than the node's time limit.

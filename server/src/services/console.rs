@@ -15,6 +15,7 @@ use quarterdeck_app::{
         health::{MetricView, OverviewView, RangeView, RuleView, TransitionView},
         maintenance::MaintenanceView,
         runbook::RunbookView,
+        topology::TopologyView,
     },
 };
 use quarterdeck_domain::{
@@ -29,6 +30,7 @@ use url::Url;
 use super::{
     actions::Actions,
     audit::{AuditLog, Origin, Selection},
+    cluster::WatchedCluster,
     database::WatchedSessions,
     health::{charts::Charts, hub::Hub},
     identity::{
@@ -50,6 +52,8 @@ pub struct ConsoleService {
     pub charts: Charts,
     /// Sessions of the watched database.
     pub database: Arc<WatchedSessions>,
+    /// The nodes of the watched database, together.
+    pub cluster: WatchedCluster,
     /// Accounts and sessions.
     pub identity: Arc<Identity>,
     /// The audit log, for reading.
@@ -236,6 +240,13 @@ impl Console for AskedConsole {
             self.allow(subject, Permission::ViewHealth)?;
             self.service.spec(id)?;
             self.service.charts.transitions(id, limit).await
+        })
+    }
+
+    fn topology<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<TopologyView, ConsoleError>> {
+        Box::pin(async move {
+            self.allow(subject, Permission::ViewDatabase)?;
+            Ok(TopologyView::clone(&*self.service.cluster.topology().await))
         })
     }
 

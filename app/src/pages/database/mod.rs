@@ -7,6 +7,7 @@ mod held;
 mod links;
 mod notes;
 mod row;
+mod topology;
 mod tree;
 
 use leptos::prelude::*;
@@ -14,6 +15,7 @@ use leptos_router::hooks::use_query_map;
 use quarterdeck_domain::access::{Permission, decide};
 
 pub use board::SessionsBoard;
+pub use topology::TopologyPage;
 
 use self::forms::{FilterForm, TerminateForm};
 use crate::{
@@ -114,7 +116,10 @@ fn Database(loaded: Loaded) -> impl IntoView {
                     "Who is connected, what they do and for how long, and who waits for whom."
                 </p>
             </div>
-            <Nodes nodes current=node />
+            <div class="database-ways">
+                <Nodes nodes current=node />
+                <a class="button" href="/database/topology">"Topology"</a>
+            </div>
         </header>
         {(primaries.len() > 1)
             .then(|| view! {

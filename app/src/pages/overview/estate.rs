@@ -75,7 +75,11 @@ pub(super) fn Databases(state: State) -> impl IntoView {
         <section class="panel" id="databases" aria-labelledby="databases-title">
             <h2>
                 <span id="databases-title">"Database"</span>
-                <a class="panel-more" href="/database">"Sessions"</a>
+                <span class="panel-more">
+                    <a href="/database/topology">"Topology"</a>
+                    " · "
+                    <a href="/database">"Sessions"</a>
+                </span>
             </h2>
             <table class="facts">
                 <caption class="hidden">"Nodes of the watched PostgreSQL"</caption>

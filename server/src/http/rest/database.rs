@@ -1,4 +1,4 @@
-//! `/api/v1/database`: sessions of the watched database.
+//! `/api/v1/database`: sessions and topology of the watched database.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,10 @@ use axum::{
 };
 use quarterdeck_app::{
     ports::Console,
-    view::database::{DatabaseSessionsView, SessionFilter},
+    view::{
+        database::{DatabaseSessionsView, SessionFilter},
+        topology::TopologyView,
+    },
 };
 use utoipa::IntoParams;
 
@@ -46,6 +49,17 @@ pub async fn sessions(
         Err(error) => return failure(error),
     };
     match console.database_sessions(&subject, &filter).await {
+        Ok(view) => Json(view).into_response(),
+        Err(error) => failure(error),
+    }
+}
+
+/// The nodes of the watched cluster: parts, timelines, positions, lag, slots, archivers, and what is wrong with them. A node
+/// that does not answer is part of the answer.
+#[utoipa::path(get, path = "/api/v1/database/topology", tag = "database",
+    responses((status = 200, body = TopologyView, description = "What the page of the topology shows"), (status = 401, body = Problem), (status = 403, body = Problem)))]
+pub async fn topology(Asked(console): Asked, SignedIn(subject): SignedIn) -> Response {
+    match console.topology(&subject).await {
         Ok(view) => Json(view).into_response(),
         Err(error) => failure(error),
     }

@@ -13,6 +13,7 @@ use utoipa::{
     info(title = "Quarterdeck", description = "Live health of the watched system, and who did what. Send an API token as `Authorization: Bearer …`, or a browser's session; errors are problem+json (RFC 9457)."),
     paths(
         super::database::sessions,
+        super::database::topology,
         super::health::overview,
         super::health::metric,
         super::health::range,
@@ -37,7 +38,7 @@ use utoipa::{
     modifiers(&Credentials),
     security(("api_token" = []), ("session" = [])),
     components(schemas(crate::http::problem::Problem, DeltaView)),
-    tags((name = "health", description = "Metrics, alerts, sources"), (name = "database", description = "Sessions of the watched database"), (name = "audit", description = "Who did what: searching, proving and taking away the audit log"), (name = "actions", description = "Guarded actions: plan, ask, agree, start, record"), (name = "account", description = "Who is signed in"))
+    tags((name = "health", description = "Metrics, alerts, sources"), (name = "database", description = "Sessions and topology of the watched database"), (name = "audit", description = "Who did what: searching, proving and taking away the audit log"), (name = "actions", description = "Guarded actions: plan, ask, agree, start, record"), (name = "account", description = "Who is signed in"))
 )]
 pub struct Document;
 

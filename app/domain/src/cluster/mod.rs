@@ -1,0 +1,11 @@
+//! The watched PostgreSQL cluster: what each node says of itself, and what that makes of them together.
+
+mod lsn;
+mod node;
+mod topology;
+
+pub use lsn::{Lsn, MalformedLsn};
+pub use node::{
+    Archiver, Follower, NodeSight, NodeState, Part, PrimaryState, Receiver, Silence, Slot, StandbyState,
+};
+pub use topology::{Topology, TopologyVerdict, bytes_text};
