@@ -220,7 +220,13 @@ fn slot(row: &PgRow) -> Result<Slot, sqlx::Error> {
 }
 
 fn archiver(row: &PgRow) -> Result<Option<Archiver>, sqlx::Error> {
-    if row.try_get::<String, _>("archive_mode")? == "off" {
+    let archives = match row.try_get::<&str, _>("archive_mode")? {
+        "off" => false,
+        "always" => true,
+        // `on`: a standby leaves it to the primary.
+        _ => !row.try_get::<bool, _>("in_recovery")?,
+    };
+    if !archives {
         return Ok(None);
     }
     Ok(Some(Archiver {

@@ -68,7 +68,7 @@ pub struct NodeState {
     pub part: Part,
     /// Its replication slots.
     pub slots: Vec<Slot>,
-    /// What its archiver does; none where archiving is off.
+    /// What its archiver does; none where it archives nothing.
     pub archiver: Option<Archiver>,
 }
 
