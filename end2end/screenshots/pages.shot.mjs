@@ -7,8 +7,8 @@ const images = join(dirname(fileURLToPath(import.meta.url)), "../../docs/images"
 const desk = { width: 1440, height: 900 };
 const phone = { width: 390, height: 844 };
 
-/** Points of the sparklines: one every 15 s, so that a picture shows some minutes of life. */
-const points = 12;
+/** Points of the sparklines: one a minute, so that a picture shows some minutes of life. */
+const points = 5;
 
 const shoot = async (page, project, name, fullPage = false) => {
   await expect(page.getByText("Live", { exact: true })).toBeVisible();
