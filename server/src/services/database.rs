@@ -2,7 +2,7 @@
 
 mod views;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use quarterdeck_app::{
     error::ConsoleError,
@@ -11,17 +11,14 @@ use quarterdeck_app::{
         estate::{DatabaseNodeView, DatabaseRole},
     },
 };
-use tokio::{sync::Mutex, time::Instant};
 
 use self::views::Prepared;
+use super::fresh::Fresh;
 use crate::{
     clients::{DatabaseSessions, node_connection::NodeError},
     clock::Clock,
     config::database_sessions::DatabaseSessionsConfig,
 };
-
-/// For so long an answer serves whoever else asks.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// The sessions of every configured node.
 #[derive(Debug)]
@@ -37,9 +34,7 @@ type Answer = Result<Arc<Prepared>, NodeError>;
 #[derive(Debug)]
 struct WatchedNode {
     sessions: DatabaseSessions,
-    /// The last answer. Who asks while another one is being fetched waits for that one: a node is never asked twice at
-    /// once, however many look.
-    last: Mutex<Option<(Instant, Answer)>>,
+    last: Fresh<Answer>,
 }
 
 impl WatchedSessions {
@@ -50,7 +45,7 @@ impl WatchedSessions {
             .into_iter()
             .map(|sessions| WatchedNode {
                 sessions,
-                last: Mutex::new(None),
+                last: Fresh::default(),
             })
             .collect();
         Self { nodes, config, clock }
@@ -109,18 +104,11 @@ impl WatchedSessions {
 
 impl WatchedNode {
     async fn prepared(&self, config: &DatabaseSessionsConfig, clock: &dyn Clock) -> Answer {
-        let mut last = self.last.lock().await;
-        if let Some((at, answer)) = last.as_ref()
-            && at.elapsed() < FRESH
-        {
-            return answer.clone();
-        }
-        let answer = self
-            .sessions
-            .read()
-            .await
-            .map(|report| Arc::new(Prepared::new(self.sessions.node(), &report, config, clock.now())));
-        *last = Some((Instant::now(), answer.clone()));
-        answer
+        let ask = async {
+            let report = self.sessions.read().await?;
+            let prepared = Prepared::new(self.sessions.node(), &report, config, clock.now());
+            Ok(Arc::new(prepared))
+        };
+        self.last.get(ask).await
     }
 }
