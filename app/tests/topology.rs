@@ -30,7 +30,7 @@ async fn a_standby_that_hears_nothing_is_named() {
     let page = get(PATH, Scenario::Mixed).await;
     page.has("data-verdict=\"degraded\"")
         .has("standby has heard nothing from its primary for 64 s")
-        .has("6.5 KiB to receive");
+        .has("6.5 kB to receive");
 }
 
 #[tokio::test]

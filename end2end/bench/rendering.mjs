@@ -12,8 +12,6 @@ const UNPACK = {
   identity: (body) => body,
   br: zlib.brotliDecompressSync,
   gzip: zlib.gunzipSync,
-  // Node.js 22 and later.
-  zstd: zlib.zstdDecompressSync,
 };
 
 export async function measure({ url, pid, accounts, quick }) {

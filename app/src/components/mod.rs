@@ -14,4 +14,5 @@ pub mod page;
 pub mod palette;
 pub mod runbook;
 pub mod sent;
+pub mod size;
 pub mod sparkline;

@@ -1,7 +1,7 @@
 //! The watched PostgreSQL cluster.
 
 use quarterdeck_domain::{
-    cluster::{NodeState, Topology, TopologyVerdict},
+    cluster::{NodeSight, NodeState, Topology, TopologyVerdict},
     health::Band,
 };
 use serde::{Deserialize, Serialize};
@@ -12,14 +12,56 @@ use serde::{Deserialize, Serialize};
 pub struct TopologyView {
     /// When it was looked at, by the console's clock; Unix ms.
     pub read_at_ms: i64,
-    /// `no_nodes`, `healthy`, `degraded`, `no_primary`, `split_brain`.
-    pub verdict: String,
+    /// What is to be thought of it.
+    pub verdict: VerdictView,
     /// The same in a sentence, with names.
     pub headline: String,
     /// What is wrong, a sentence each.
     pub why: Vec<String>,
     /// The nodes, in the order of the configuration.
     pub nodes: Vec<TopologyNodeView>,
+}
+
+/// What is to be thought of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub enum VerdictView {
+    /// No node is configured.
+    NoNodes,
+    /// One primary, and every standby streams from it.
+    Healthy,
+    /// One primary, and something that would be missed in a failover.
+    Degraded,
+    /// Nobody takes writes.
+    NoPrimary,
+    /// Several take writes.
+    SplitBrain,
+}
+
+impl VerdictView {
+    /// Its stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoNodes => "no_nodes",
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::NoPrimary => "no_primary",
+            Self::SplitBrain => "split_brain",
+        }
+    }
+
+    /// How the cluster is.
+    #[must_use]
+    pub const fn band(self) -> Band {
+        match self {
+            Self::NoNodes => Band::Unknown,
+            Self::Healthy => Band::Ok,
+            Self::Degraded => Band::Degraded,
+            Self::NoPrimary | Self::SplitBrain => Band::Alert,
+        }
+    }
 }
 
 /// One node.
@@ -51,39 +93,40 @@ pub struct BehindView {
 impl TopologyView {
     /// From a look at the nodes.
     #[must_use]
-    pub fn new(nodes: &[quarterdeck_domain::cluster::NodeSight], read_at_ms: i64) -> Self {
+    pub fn new(nodes: &[NodeSight], read_at_ms: i64) -> Self {
         let topology = Topology::new(nodes);
-        let verdict = topology.verdict();
         let faults = topology.faults();
-        let headline = match &verdict {
-            TopologyVerdict::NoNodes => "No database node is configured.".to_owned(),
-            TopologyVerdict::Healthy { primary } => {
-                format!("{primary} takes writes, and every standby streams from it.")
-            }
-            TopologyVerdict::Degraded { primary, .. } => {
-                format!("{primary} takes writes, and the cluster is not as it should be.")
-            }
-            TopologyVerdict::NoPrimary { .. } => "No node takes writes.".to_owned(),
-            TopologyVerdict::SplitBrain { primaries } => format!(
-                "{} take writes at once: the cluster is split. What clients write depends on whom they reach; keep all \
-                 but one from being written to.",
-                primaries.join(" and ")
+        let mut split = Vec::new();
+        let (verdict, headline, why) = match topology.verdict() {
+            TopologyVerdict::NoNodes => (
+                VerdictView::NoNodes,
+                "No database node is configured.".to_owned(),
+                Vec::new(),
             ),
+            TopologyVerdict::Healthy { primary } => (
+                VerdictView::Healthy,
+                format!("{primary} takes writes, and every standby streams from it."),
+                Vec::new(),
+            ),
+            TopologyVerdict::Degraded { primary, why } => (
+                VerdictView::Degraded,
+                format!("{primary} takes writes, and the cluster is not as it should be."),
+                why,
+            ),
+            TopologyVerdict::NoPrimary { why } => {
+                (VerdictView::NoPrimary, "No node takes writes.".to_owned(), why)
+            }
+            TopologyVerdict::SplitBrain { primaries } => {
+                let headline = format!(
+                    "{} take writes at once: the cluster is split. What clients write depends on whom they reach; keep all \
+                     but one from being written to.",
+                    primaries.join(" and ")
+                );
+                split = primaries;
+                (VerdictView::SplitBrain, headline, Vec::new())
+            }
         };
-        let split: &[String] = match &verdict {
-            TopologyVerdict::SplitBrain { primaries } => primaries,
-            TopologyVerdict::NoNodes
-            | TopologyVerdict::Healthy { .. }
-            | TopologyVerdict::Degraded { .. }
-            | TopologyVerdict::NoPrimary { .. } => &[],
-        };
-        let why = match &verdict {
-            TopologyVerdict::Degraded { why, .. } | TopologyVerdict::NoPrimary { why } => why.clone(),
-            TopologyVerdict::SplitBrain { .. }
-            | TopologyVerdict::NoNodes
-            | TopologyVerdict::Healthy { .. } => Vec::new(),
-        };
-        let view = |node: &quarterdeck_domain::cluster::NodeSight| {
+        let view = |node: &NodeSight| {
             let faults: Vec<String> = faults
                 .iter()
                 .filter(|(name, _)| *name == node.name)
@@ -110,7 +153,7 @@ impl TopologyView {
         };
         Self {
             read_at_ms,
-            verdict: verdict.as_str().to_owned(),
+            verdict,
             headline,
             why,
             nodes: nodes.iter().map(view).collect(),

@@ -2,7 +2,7 @@
 
 use quarterdeck_app::view::topology::TopologyView;
 use quarterdeck_domain::cluster::{
-    Archiver, Follower, Lsn, NodeSight, NodeState, Part, PrimaryState, Receiver, Silence, Slot, StandbyState,
+    Archiver, Follower, Lsn, NodeSight, NodeState, Part, PrimaryState, Receiver, Slot, StandbyState,
 };
 
 use super::{FakeConsole, Scenario};
@@ -100,10 +100,7 @@ impl FakeConsole {
             Scenario::Blind => vec![
                 NodeSight {
                     name: "primary".into(),
-                    answer: Err(Silence {
-                        reason: "does not answer within 3000 ms".into(),
-                        refused: false,
-                    }),
+                    answer: Err("does not answer within 3000 ms".into()),
                 },
                 standby("standby", 0, None),
             ],

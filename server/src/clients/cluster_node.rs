@@ -4,11 +4,14 @@
 use std::sync::Arc;
 
 use quarterdeck_domain::cluster::{
-    Archiver, Follower, Lsn, NodeSight, NodeState, Part, PrimaryState, Receiver, Silence, Slot, StandbyState,
+    Archiver, Follower, Lsn, NodeSight, NodeState, Part, PrimaryState, Receiver, Slot, StandbyState,
 };
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
-use super::node_connection::{NodeConnection, NodeError};
+use super::{
+    node_connection::{NodeConnection, NodeError},
+    postgres_node::{permitted, system_identifier},
+};
 
 /// One row, whatever the node is. Functions that only one kind of node may call stand in branches that are not evaluated
 /// on the other. Positions come as bytes from the beginning of the WAL, ages in ms on the node's own clock.
@@ -59,24 +62,13 @@ SELECT slot_name, active, wal_status,
                        restart_lsn)::bigint AS retained_bytes
   FROM pg_replication_slots ORDER BY slot_name";
 
-/// By themselves, because a role may be kept from them, and the rest is worth having without.
-const SYSTEM_IDENTIFIER: &str = "SELECT system_identifier FROM pg_control_system()";
 /// A standby that receives nothing knows its timeline from its last restart point alone.
 const CHECKPOINT_TIMELINE: &str = "SELECT timeline_id FROM pg_control_checkpoint()";
-
-/// SQLSTATE insufficient_privilege.
-const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 /// One watched node, for the topology.
 #[derive(Debug, Clone)]
 pub struct ClusterNode {
     connection: Arc<NodeConnection>,
-}
-
-/// What it said, or the role that may not see.
-enum Said {
-    State(Box<NodeState>),
-    Blind { role: String },
 }
 
 impl ClusterNode {
@@ -89,43 +81,22 @@ impl ClusterNode {
     /// Looks at it. What can't be asked is part of the answer.
     pub async fn look(&self) -> NodeSight {
         let said = self.connection.run(|connection| Box::pin(read(connection))).await;
-        let answer = match said {
-            Ok(Said::State(state)) => Ok(*state),
-            Ok(Said::Blind { role }) => Err(silence(&NodeError::NotPermitted { role })),
-            Err(error) => Err(silence(&error)),
-        };
         NodeSight {
             name: self.connection.name().to_owned(),
-            answer,
+            answer: said.and_then(|said| said).map_err(|error| error.to_string()),
         }
     }
 }
 
-fn silence(error: &NodeError) -> Silence {
-    let refused = match error {
-        NodeError::Timeout { .. } | NodeError::Unreachable { .. } => false,
-        NodeError::Refused { .. } | NodeError::NotPermitted { .. } => true,
-    };
-    Silence {
-        reason: error.to_string(),
-        refused,
-    }
-}
-
-async fn read(connection: &mut PgConnection) -> Result<Said, sqlx::Error> {
+async fn read(connection: &mut PgConnection) -> Result<Result<NodeState, NodeError>, sqlx::Error> {
     let row = sqlx::query(STATE).fetch_one(&mut *connection).await?;
     if !row.try_get::<bool, _>("may_see")? {
-        return Ok(Said::Blind {
+        return Ok(Err(NodeError::NotPermitted {
             role: row.try_get("role")?,
-        });
+        }));
     }
-    let followers = sqlx::query(FOLLOWERS).fetch_all(&mut *connection).await?;
     let slots = sqlx::query(SLOTS).fetch_all(&mut *connection).await?;
-    let system_identifier = permitted(
-        sqlx::query_scalar(SYSTEM_IDENTIFIER)
-            .fetch_one(&mut *connection)
-            .await,
-    )?;
+    let system_identifier = system_identifier(connection).await?;
     let timeline = match row.try_get("timeline")? {
         Some(timeline) => Some(timeline),
         None => permitted(
@@ -137,6 +108,7 @@ async fn read(connection: &mut PgConnection) -> Result<Said, sqlx::Error> {
     let part = if row.try_get("in_recovery")? {
         Part::Standby(standby(&row)?)
     } else {
+        let followers = sqlx::query(FOLLOWERS).fetch_all(&mut *connection).await?;
         Part::Primary(PrimaryState {
             flushed: lsn(&row, "flushed")?.unwrap_or_default(),
             followers: followers.iter().map(follower).collect::<Result<_, _>>()?,
@@ -145,7 +117,7 @@ async fn read(connection: &mut PgConnection) -> Result<Said, sqlx::Error> {
             base_backup: row.try_get("base_backup")?,
         })
     };
-    Ok(Said::State(Box::new(NodeState {
+    Ok(Ok(NodeState {
         system_identifier,
         version: row.try_get("version")?,
         timeline,
@@ -153,18 +125,7 @@ async fn read(connection: &mut PgConnection) -> Result<Said, sqlx::Error> {
         part,
         slots: slots.iter().map(slot).collect::<Result<_, _>>()?,
         archiver: archiver(&row)?,
-    })))
-}
-
-/// What a role may not ask is not known.
-fn permitted<T>(answer: Result<T, sqlx::Error>) -> Result<Option<T>, sqlx::Error> {
-    match answer {
-        Ok(value) => Ok(Some(value)),
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE) => {
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
+    }))
 }
 
 fn lsn(row: &PgRow, column: &str) -> Result<Option<Lsn>, sqlx::Error> {

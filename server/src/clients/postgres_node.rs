@@ -145,12 +145,22 @@ impl Report {
 
 async fn facts(connection: &mut PgConnection) -> Result<Report, sqlx::Error> {
     let row = sqlx::query(FACTS).fetch_one(&mut *connection).await?;
-    let system_identifier = match sqlx::query_scalar(SYSTEM_IDENTIFIER).fetch_one(connection).await {
-        Ok(identifier) => Some(identifier),
-        Err(error) if is_permission(&error) => None,
-        Err(error) => return Err(error),
-    };
+    let system_identifier = system_identifier(connection).await?;
     read(&row, system_identifier)
+}
+
+/// The cluster's identifier; `None` if the role may not ask.
+pub(super) async fn system_identifier(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
+    permitted(sqlx::query_scalar(SYSTEM_IDENTIFIER).fetch_one(connection).await)
+}
+
+/// What a role may not ask is not known.
+pub(super) fn permitted<T>(answer: Result<T, sqlx::Error>) -> Result<Option<T>, sqlx::Error> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if is_permission(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn read(row: &PgRow, system_identifier: Option<i64>) -> Result<Report, sqlx::Error> {

@@ -5,7 +5,5 @@ mod node;
 mod topology;
 
 pub use lsn::{Lsn, MalformedLsn};
-pub use node::{
-    Archiver, Follower, NodeSight, NodeState, Part, PrimaryState, Receiver, Silence, Slot, StandbyState,
-};
-pub use topology::{Topology, TopologyVerdict, bytes_text};
+pub use node::{Archiver, Follower, NodeSight, NodeState, Part, PrimaryState, Receiver, Slot, StandbyState};
+pub use topology::{Topology, TopologyVerdict};

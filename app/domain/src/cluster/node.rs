@@ -9,8 +9,8 @@ use super::Lsn;
 pub struct NodeSight {
     /// Its name in the configuration.
     pub name: String,
-    /// What it said, or why nothing was heard.
-    pub answer: Result<NodeState, Silence>,
+    /// What it said, or why nothing was heard, in words: "does not answer within 3000 ms".
+    pub answer: Result<NodeState, String>,
 }
 
 impl NodeSight {
@@ -39,16 +39,6 @@ impl NodeSight {
             Part::Standby(standby) => Some((state, standby)),
         }
     }
-}
-
-/// Why a node said nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Silence {
-    /// In words: "does not answer within 3000 ms".
-    pub reason: String,
-    /// Whether something answers there and refuses (a wrong password, too many connections): then it is not gone.
-    pub refused: bool,
 }
 
 /// What a node says of itself.

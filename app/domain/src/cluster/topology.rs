@@ -35,20 +35,6 @@ pub enum TopologyVerdict {
     },
 }
 
-impl TopologyVerdict {
-    /// Its stable name.
-    #[must_use]
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::NoNodes => "no_nodes",
-            Self::Healthy { .. } => "healthy",
-            Self::Degraded { .. } => "degraded",
-            Self::NoPrimary { .. } => "no_primary",
-            Self::SplitBrain { .. } => "split_brain",
-        }
-    }
-}
-
 /// The nodes, seen together.
 #[derive(Debug, Clone, Copy)]
 pub struct Topology<'a> {
@@ -140,7 +126,7 @@ impl<'a> Topology<'a> {
             let state = match &node.answer {
                 Ok(state) => state,
                 Err(silence) => {
-                    fault(format!("{name} {}.", silence.reason));
+                    fault(format!("{name} {silence}."));
                     continue;
                 }
             };
@@ -246,24 +232,10 @@ fn same_cluster(a: &NodeState, b: &NodeState) -> bool {
     }
 }
 
-/// A stretch of WAL as a person reads it: `0 B`, `16.0 MiB`.
-#[must_use]
-#[allow(clippy::cast_precision_loss)]
-pub fn bytes_text(bytes: u64) -> String {
-    const KIB: f64 = 1024.0;
-    let n = bytes as f64;
-    match n {
-        n if n < KIB => format!("{bytes} B"),
-        n if n < KIB * KIB => format!("{:.1} KiB", n / KIB),
-        n if n < KIB * KIB * KIB => format!("{:.1} MiB", n / KIB / KIB),
-        n => format!("{:.1} GiB", n / KIB / KIB / KIB),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{Follower, Lsn, Receiver, Silence};
+    use crate::cluster::{Follower, Lsn, Receiver};
 
     fn state(timeline: i32, part: Part) -> NodeState {
         NodeState {
@@ -325,10 +297,7 @@ mod tests {
     fn silent(name: &str) -> NodeSight {
         NodeSight {
             name: name.into(),
-            answer: Err(Silence {
-                reason: "cannot be reached: Connection refused".into(),
-                refused: false,
-            }),
+            answer: Err("cannot be reached: Connection refused".into()),
         }
     }
 

@@ -1,9 +1,8 @@
 //! `/database/topology`: the nodes of the watched cluster, who streams from whom, and how far each is.
 
 use leptos::prelude::*;
-use quarterdeck_domain::{
-    cluster::{Archiver, Follower, NodeState, Part, PrimaryState, Receiver, Slot, StandbyState, bytes_text},
-    health::Band,
+use quarterdeck_domain::cluster::{
+    Archiver, Follower, NodeState, Part, PrimaryState, Receiver, Slot, StandbyState,
 };
 
 use crate::{
@@ -13,6 +12,7 @@ use crate::{
         icon::BandShape,
         moment::{Time, length},
         page::Page,
+        size::bytes,
     },
     error::ConsoleError,
     pages::{Signed, signed},
@@ -45,12 +45,7 @@ async fn load(signed: Result<Signed, ConsoleError>) -> Result<TopologyView, Cons
 
 #[component]
 fn Topology(view: TopologyView) -> impl IntoView {
-    let band = match view.verdict.as_str() {
-        "healthy" => Band::Ok,
-        "degraded" => Band::Degraded,
-        "split_brain" | "no_primary" => Band::Alert,
-        _ => Band::Unknown,
-    };
+    let (verdict, band) = (view.verdict.as_str(), view.verdict.band());
     let none = view.nodes.is_empty();
     let nodes = view
         .nodes
@@ -58,14 +53,14 @@ fn Topology(view: TopologyView) -> impl IntoView {
         .map(|node| view! { <Node node /> })
         .collect_view();
     view! {
-        <header class="topology-head">
+        <header class="database-head">
             <div>
                 <h1>"Database topology"</h1>
                 <p class="lead">"Who takes writes, who follows, and how far each is."</p>
             </div>
             <a class="button" href="/database">"Sessions"</a>
         </header>
-        <div class="topology-verdict" id="verdict" data-live="part" data-band=band.as_str() data-verdict=view.verdict>
+        <div class="topology-verdict" id="verdict" data-live="part" data-band=band.as_str() data-verdict=verdict>
             <p>
                 <BandShape band />
                 <strong>{view.headline}</strong>
@@ -194,8 +189,8 @@ fn standby_facts(standby: &StandbyState, behind: Option<BehindView>) -> AnyView 
         |behind| {
             format!(
                 "{} to receive, {} to replay",
-                bytes_text(behind.to_receive_bytes),
-                bytes_text(behind.to_replay_bytes)
+                bytes(behind.to_receive_bytes),
+                bytes(behind.to_replay_bytes)
             )
         },
     );
@@ -272,8 +267,8 @@ fn Followers(followers: Vec<Follower>) -> impl IntoView {
         })
         .collect_view();
     view! {
-        <div class="topology-table">
-            <table>
+        <div class="table-frame" role="group" aria-label="Streams to" tabindex="0">
+            <table class="table">
                 <caption>"Streams to"</caption>
                 <thead>
                     <tr>
@@ -295,20 +290,19 @@ fn Slots(slots: Vec<Slot>) -> impl IntoView {
     let rows = slots
         .into_iter()
         .map(|slot| {
-            let kept = slot.retained_bytes.and_then(|bytes| u64::try_from(bytes).ok());
             view! {
                 <tr>
                     <th scope="row">{slot.name}</th>
                     <td>{if slot.active { "in use" } else { "nobody uses it" }}</td>
-                    <td>{kept.map_or_else(|| "–".to_owned(), bytes_text)}</td>
+                    <td>{slot.retained_bytes.map_or_else(|| "–".to_owned(), bytes)}</td>
                     <td>{slot.wal_status.unwrap_or_else(|| "–".to_owned())}</td>
                 </tr>
             }
         })
         .collect_view();
     view! {
-        <div class="topology-table">
-            <table>
+        <div class="table-frame" role="group" aria-label="Replication slots" tabindex="0">
+            <table class="table">
                 <caption>"Replication slots"</caption>
                 <thead>
                     <tr>

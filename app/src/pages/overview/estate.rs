@@ -8,21 +8,10 @@ use crate::{
     components::{
         icon::BandShape,
         moment::{Clock, length, short_stamp},
+        size::bytes,
     },
     view::estate::{DatabaseNodeView, DatabaseRole, SourceState, SourceView},
 };
-
-/// A stretch of WAL as a person reads it.
-#[allow(clippy::cast_precision_loss)]
-fn bytes(n: i64) -> String {
-    let n = n.max(0) as f64;
-    match n {
-        n if n < 1_024.0 => format!("{n} B"),
-        n if n < 1_048_576.0 => format!("{:.1} kB", n / 1_024.0),
-        n if n < 1_073_741_824.0 => format!("{:.1} MB", n / 1_048_576.0),
-        n => format!("{:.1} GB", n / 1_073_741_824.0),
-    }
-}
 
 /// Band, role and details of a node. A standby that cannot be measured, or is not connected, is not healthy.
 fn node_facts(role: &DatabaseRole) -> (Band, &'static str, Vec<String>) {
@@ -204,14 +193,6 @@ mod tests {
             })
             .0,
             Band::Degraded
-        );
-    }
-
-    #[test]
-    fn bytes_have_a_unit() {
-        assert_eq!(
-            [0, 1_536, 5_242_880, -3].map(bytes),
-            ["0 B", "1.5 kB", "5.0 MB", "0 B"]
         );
     }
 }
