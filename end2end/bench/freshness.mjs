@@ -110,7 +110,7 @@ async function startConsole({ programs, work, estate, prometheus, interval, undo
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const name = `quarterdeck_bench_${interval}`;
-  const superuser = estate.postgres.primary_superuser_url;
+  const superuser = estate.postgres.nodes[0].superuser_url;
   const database = new URL(superuser);
   database.pathname = `/${name}`;
   await run("psql", ["-qX", superuser, "-c", `drop database if exists ${name} with (force)`, "-c", `create database ${name}`]);

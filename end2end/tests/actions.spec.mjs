@@ -7,7 +7,7 @@ test("one asks, another agrees, and exactly what was agreed to is ended", async 
   const report = await client(estate, "monthly-report", "select pg_sleep(600)");
   await page.waitForTimeout(6_000);
   await signInAs(page, accounts.operator);
-  await page.goto("/actions/new?kind=terminate_long_running&node=primary&longer_than_s=5");
+  await page.goto("/actions/new?kind=terminate_long_running&node=db-1&longer_than_s=5");
   await expect(page.getByText("Plan: nothing has happened yet")).toBeVisible();
   await expect(page.getByText(report.backend)).toBeVisible();
   await expect(page.getByText("One other person has to agree: approver.")).toBeVisible();
@@ -41,7 +41,7 @@ test("one no ends it, and says why", async ({ page, stranger, accounts, estate }
   const report = await client(estate, "weekly-report", "select pg_sleep(600)");
   await page.waitForTimeout(6_000);
   await signInAs(page, accounts.operator);
-  await page.goto("/actions/new?kind=terminate_long_running&node=primary&longer_than_s=5");
+  await page.goto("/actions/new?kind=terminate_long_running&node=db-1&longer_than_s=5");
   await page.getByLabel("Reason").fill("It is slow.");
   await page.getByRole("button", { name: "Ask for approval" }).click();
   const approver = await stranger();
@@ -57,7 +57,7 @@ test("one no ends it, and says why", async ({ page, stranger, accounts, estate }
 test("what is dangerous is typed, and a mistake loses nothing", async ({ page, accounts, estate }) => {
   const report = await client(estate, "daily-report", "select pg_sleep(600)");
   await signInAs(page, accounts.operator);
-  await page.goto(`/actions/new?kind=terminate_backend&node=primary&backend=${encodeURIComponent(report.backend)}`);
+  await page.goto(`/actions/new?kind=terminate_backend&node=db-1&backend=${encodeURIComponent(report.backend)}`);
   const name = await page.locator("kbd.typed").textContent();
   await page.getByLabel(/to confirm/).fill("yes");
   await page.getByRole("button", { name: "Terminate a backend now" }).click();
@@ -74,7 +74,7 @@ for (const colorScheme of ["dark", "light"]) {
     await page.emulateMedia({ colorScheme });
     const report = await client(estate, `report-${colorScheme}`, "select pg_sleep(600)");
     await signInAs(page, accounts.operator);
-    const plan = `/actions/new?kind=cancel_query&node=primary&backend=${encodeURIComponent(report.backend)}`;
+    const plan = `/actions/new?kind=cancel_query&node=db-1&backend=${encodeURIComponent(report.backend)}`;
     await page.goto(plan);
     await page.getByRole("button", { name: "Cancel a query now" }).click();
     await expect(page.locator(".action-state")).toContainText("succeeded");

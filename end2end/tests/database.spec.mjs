@@ -10,7 +10,7 @@ test("a long query appears by itself, with its age, and without its literals", a
   test.setTimeout(180_000);
   await signIn("operator");
   await page.goto("/database");
-  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Sessions on primary");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Sessions on db-1");
   await expect(row(page, "skillquest-report")).toHaveCount(0);
   await fault("slow-queries");
   const report = row(page, "skillquest-report");
@@ -28,13 +28,13 @@ test("a long query appears by itself, with its age, and without its literals", a
   expect(answer.backends.indexOf(backend)).toBe(0);
   await expect(report.getByRole("link", { name: `Terminate ${backend.pid}` })).toHaveAttribute(
     "href",
-    `/actions/new?kind=terminate_backend&node=primary&backend=${encodeURIComponent(backend.id)}`,
+    `/actions/new?kind=terminate_backend&node=db-1&backend=${encodeURIComponent(backend.id)}`,
   );
   const cancel = new URL(await report.getByRole("link", { name: `Cancel query of ${backend.pid}` }).getAttribute("href"), page.url());
   expect(cancel.searchParams.get("backend")).toBe(backend.id);
   expect(cancel.searchParams.get("query_start")).toBe(backend.query_started_at);
   // The standby and the console are there, and are left alone.
-  await expect(row(page, "streams WAL to standby")).toContainText("Never touched");
+  await expect(row(page, "streams WAL to db-2")).toContainText("Never touched");
   await expect(row(page, "a connection of this console").first()).toBeVisible();
 });
 

@@ -85,7 +85,7 @@ test("a fault turns its tile to Alert, the verdict follows and is told, and both
   await fault("pool");
   await expect(pool.locator(".band-word")).toHaveText("Alert", { timeout: 60_000 });
   await expect(pool.locator(".value")).toHaveText(/^(8[5-9]|9\d|100)(\.\d)?\s*%/);
-  await expect(pool).toContainText("worst: primary");
+  await expect(pool).toContainText("worst: db-1");
   await expect(pool.locator(".since")).toHaveText(/^for \d+ s$/);
   await expect(verdict).toContainText("1 in alert");
   await expect(page.locator(".verdict")).toHaveAttribute("data-band", "alert");
@@ -111,5 +111,5 @@ test("a fault turns its tile to Alert, the verdict follows and is told, and both
   await pool.getByRole("link").click();
   const rows = page.getByRole("table", { name: "Changes of band" }).getByRole("row");
   await expect(rows.nth(1)).toContainText(/(Alert|Degraded)\s*to\s*OK/);
-  await expect(rows.filter({ hasText: /to\s*Alert/ }).first()).toContainText("primary");
+  await expect(rows.filter({ hasText: /to\s*Alert/ }).first()).toContainText("db-1");
 });

@@ -54,13 +54,20 @@ pub struct Address {
     pub url: String,
 }
 
-/// Addresses of SkillQuest's database servers.
+/// SkillQuest's database servers.
 #[derive(Debug, Clone, Deserialize)]
 pub struct WatchedPostgres {
-    /// The one that began as primary.
-    pub primary_url: String,
-    /// The one that began as standby.
-    pub standby_url: String,
+    /// Each with its name; which of them is the primary changes.
+    pub nodes: Vec<Node>,
+}
+
+/// One PostgreSQL server.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Node {
+    /// Such as `db-1`.
+    pub name: String,
+    /// As the role that watches it.
+    pub url: String,
 }
 
 /// A running estate.

@@ -14,7 +14,7 @@ struct Settings<'a> {
     redis: At<'a>,
     prometheus: At<'a>,
     alertmanager: At<'a>,
-    postgres: [Node<'a>; 2],
+    postgres: Vec<Node<'a>>,
     maintenance: Maintenance<'a>,
 }
 
@@ -124,16 +124,15 @@ fn text(estate: &Ready, port: u16) -> Result<String> {
         alertmanager: At {
             url: &estate.alertmanager.url,
         },
-        postgres: [
-            Node {
-                name: "primary",
-                url: &estate.postgres.primary_url,
-            },
-            Node {
-                name: "standby",
-                url: &estate.postgres.standby_url,
-            },
-        ],
+        postgres: estate
+            .postgres
+            .nodes
+            .iter()
+            .map(|node| Node {
+                name: &node.name,
+                url: &node.url,
+            })
+            .collect(),
         maintenance: Maintenance::of(&estate.api),
     })?)
 }
@@ -149,7 +148,10 @@ mod tests {
             "console_redis": { "url": "redis://r" },
             "prometheus": { "url": "http://p" },
             "alertmanager": { "url": "http://a" },
-            "postgres": { "primary_url": "postgres://one", "standby_url": "postgres://two" },
+            "postgres": { "nodes": [
+                { "name": "db-1", "url": "postgres://one", "data_dir": "for others" },
+                { "name": "db-2", "url": "postgres://two" },
+            ] },
             "api": { "urls": ["http://api"], "admin_urls": ["http://admin"] },
             "skillquest": { "url": "for others" },
         }))
@@ -163,7 +165,7 @@ mod tests {
         assert_eq!(at("redis", "url"), "redis://r");
         assert_eq!(at("prometheus", "url"), "http://p");
         assert_eq!(at("alertmanager", "url"), "http://a");
-        assert_eq!(read["postgres"][0]["name"].as_str(), Some("primary"));
+        assert_eq!(read["postgres"][0]["name"].as_str(), Some("db-1"));
         assert_eq!(read["postgres"][1]["url"].as_str(), Some("postgres://two"));
         let maintenance = &read["maintenance"];
         assert_eq!(

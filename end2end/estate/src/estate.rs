@@ -1,19 +1,28 @@
 //! The whole estate: started together, watched, broken on request, stopped together.
 
-mod databases;
+mod archive;
+mod console_db;
 mod faults;
 mod listener;
 mod monitoring;
+mod node;
+mod operate;
+mod pair;
+mod pgbouncer;
 mod ports;
+mod rejoin;
+mod roles;
 mod server;
 mod services;
 mod start;
 mod state;
+mod wal_sender;
 mod watch;
 
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -23,8 +32,9 @@ pub use ports::Ports;
 use crate::Fault;
 use crate::error::PartError;
 use crate::leftovers::Register;
+use crate::node::{NodeCommand, NodeName, NodeState};
 use crate::parts::{Alertmanager, Postgres, Prometheus, Redis};
-use crate::process::{Process, lock};
+use crate::process::{Process, Recipe, lock};
 
 /// Takes progress lines.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
@@ -106,8 +116,7 @@ pub struct Estate {
 struct Inner {
     config: EstateConfig,
     ports: Ports,
-    primary: Postgres,
-    standby: Postgres,
+    pair: pair::Pair,
     redis: Redis,
     console_db: Postgres,
     console_redis: Redis,
@@ -119,6 +128,8 @@ struct Inner {
     servers: Vec<Process>,
     faults: Mutex<faults::Active>,
     register: Register,
+    /// Held while `estate.json` is written.
+    writing_state: Mutex<()>,
 }
 
 impl Estate {
@@ -150,16 +161,42 @@ impl Estate {
         self.inner.prometheus.url()
     }
 
-    /// The primary.
+    /// A node of PostgreSQL.
     #[must_use]
-    pub fn primary(&self) -> &Postgres {
-        &self.inner.primary
+    pub fn node(&self, name: NodeName) -> &Postgres {
+        &self.inner.pair.node(name).postgres
     }
 
-    /// The standby.
-    #[must_use]
-    pub fn standby(&self) -> &Postgres {
-        &self.inner.standby
+    /// The name of the node that is the primary now; of two, that of the one on the higher timeline.
+    ///
+    /// # Errors
+    /// When none is.
+    pub fn primary_name(&self) -> Result<NodeName, PartError> {
+        self.inner.pair.primary().map(|node| node.name)
+    }
+
+    /// The node that is the primary now.
+    ///
+    /// # Errors
+    /// When none is.
+    pub fn primary(&self) -> Result<&Postgres, PartError> {
+        self.inner.pair.primary().map(|node| &node.postgres)
+    }
+
+    /// The node that is not the primary now, whatever it is.
+    ///
+    /// # Errors
+    /// When none is the primary.
+    pub fn standby(&self) -> Result<&Postgres, PartError> {
+        self.primary_name().map(|name| self.node(name.other()))
+    }
+
+    /// Does something to a node, and returns what it is then.
+    ///
+    /// # Errors
+    /// When it can't be done.
+    pub fn operate(&self, name: NodeName, command: NodeCommand) -> Result<NodeState, PartError> {
+        self.inner.operate(name, command)
     }
 
     /// SkillQuest's Redis.
@@ -204,6 +241,7 @@ impl Estate {
     }
 
     fn end(&mut self) {
+        self.inner.pair.ending.store(true, Ordering::Release);
         if let Some(listener) = self.listener.take() {
             listener.end();
         }
@@ -238,10 +276,7 @@ impl Inner {
             scope.spawn(|| self.alertmanager.stop());
         });
         std::thread::scope(|scope| {
-            scope.spawn(|| {
-                self.standby.stop();
-                self.primary.stop();
-            });
+            scope.spawn(|| self.pair.stop());
             scope.spawn(|| self.console_db.stop());
             scope.spawn(|| self.redis.stop());
             scope.spawn(|| self.console_redis.stop());
@@ -251,19 +286,15 @@ impl Inner {
         }
     }
 
+    /// Whether a part is down because somebody wanted it so.
+    fn is_meant_to_be_down(&self, part: &Recipe) -> bool {
+        let mut nodes = self.pair.nodes().into_iter();
+        nodes.any(|node| node.postgres.recipe().name == part.name && node.is_meant_to_be_down())
+    }
+
     /// Every part with its process, for the watcher and the list of pids.
-    fn running(&self) -> Vec<(&crate::process::Recipe, Option<u32>, bool)> {
+    fn running(&self) -> Vec<(&Recipe, Option<u32>, bool)> {
         let mut all = vec![
-            (
-                self.primary.recipe(),
-                self.primary.pid(),
-                self.primary.is_running(),
-            ),
-            (
-                self.standby.recipe(),
-                self.standby.pid(),
-                self.standby.is_running(),
-            ),
             (self.redis.recipe(), self.redis.pid(), self.redis.is_running()),
             (
                 self.console_db.recipe(),
@@ -288,6 +319,8 @@ impl Inner {
         ];
         let processes = self.servers.iter().chain([&self.load]);
         all.extend(processes.map(|process| (process.recipe(), process.pid(), process.is_running())));
+        let nodes = self.pair.nodes().map(|node| &node.postgres);
+        all.extend(nodes.map(|node| (node.recipe(), node.pid(), node.is_running())));
         all
     }
 }

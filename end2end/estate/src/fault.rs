@@ -24,13 +24,15 @@ pub enum Fault {
     Websockets,
     /// The primary has been killed.
     DeadPrimary,
+    /// The process that sends WAL to the standby is stopped: the standby falls behind, and nothing there says so.
+    FrozenWalSender,
     /// The WAL archive can't be written: `archive_command` fails.
     StuckArchiver,
 }
 
 impl Fault {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::SlowQueries,
         Self::Errors,
         Self::Pool,
@@ -38,6 +40,7 @@ impl Fault {
         Self::Ai429,
         Self::Websockets,
         Self::DeadPrimary,
+        Self::FrozenWalSender,
         Self::StuckArchiver,
     ];
 
@@ -52,6 +55,7 @@ impl Fault {
             Self::Ai429 => "ai-429",
             Self::Websockets => "websockets",
             Self::DeadPrimary => "dead-primary",
+            Self::FrozenWalSender => "frozen-wal-sender",
             Self::StuckArchiver => "stuck-archiver",
         }
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
+use crate::descendant::stat;
 use crate::error::PartError;
 use crate::process::{Recipe, lock};
 
@@ -122,10 +123,7 @@ fn is_same(record: &Record) -> bool {
 
 /// When a process started, in clock ticks after boot.
 fn start_ticks(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field, the name in parentheses, may hold spaces and parentheses itself.
-    let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(19)?.parse().ok()
+    stat(pid).map(|stat| stat.start_ticks)
 }
 
 fn boot() -> String {

@@ -16,10 +16,12 @@
 //! that keeps a server in a `static`, leaves nothing behind either.
 
 pub mod control;
+mod descendant;
 mod error;
 mod estate;
 mod fault;
 mod leftovers;
+mod node;
 pub mod parts;
 pub mod port;
 pub mod process;
@@ -28,3 +30,4 @@ pub mod scratch;
 pub use error::PartError;
 pub use estate::{Estate, EstateConfig, Ports};
 pub use fault::Fault;
+pub use node::{NodeCommand, NodeName, NodeState};

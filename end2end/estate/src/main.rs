@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use quarterdeck_estate::control::{Request, ask};
-use quarterdeck_estate::{Estate, EstateConfig, Fault, Ports};
+use quarterdeck_estate::{Estate, EstateConfig, Fault, NodeCommand, NodeName, Ports, control};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -28,11 +27,20 @@ enum Command {
     Up(Up),
     /// Switch a fault on, or `none` to mend everything; without a name, list what is on.
     Fault {
-        /// slow-queries, errors, pool, redis-oom, ai-429, websockets, dead-primary, stuck-archiver or none.
+        /// slow-queries, errors, pool, redis-oom, ai-429, websockets, dead-primary, frozen-wal-sender, stuck-archiver or none.
         name: Option<String>,
         /// Switch this one off, and leave the others.
         #[arg(long, requires = "name")]
         off: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Do something to a PostgreSQL node, and say what it is then: primary, standby or down.
+    Node {
+        /// Which one.
+        name: NodeName,
+        /// What to do; nothing changes if it is so already.
+        command: NodeCommand,
         #[command(flatten)]
         place: Place,
     },
@@ -70,6 +78,9 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Up(up) => run(up),
         Command::Fault { name, off, place } => fault(name.as_deref(), off, &place),
+        Command::Node { name, command, place } => control::node(&place.dir, name, command)
+            .map(|state| say(&state.to_string()))
+            .map_err(anyhow::Error::from),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -117,13 +128,11 @@ fn run(up: Up) -> anyhow::Result<()> {
 
 fn fault(name: Option<&str>, off: bool, place: &Place) -> anyhow::Result<()> {
     let parse = |name: &str| name.parse::<Fault>().map_err(anyhow::Error::msg);
-    let request = match name {
-        None => Request::List,
-        Some("none") => Request::AllOff,
-        Some(name) if off => Request::Off(parse(name)?),
-        Some(name) => Request::On(parse(name)?),
-    };
-    let active = ask(&place.dir, request)?;
+    let active = match name {
+        None => control::faults(&place.dir),
+        Some("none") => control::mend_all(&place.dir),
+        Some(name) => control::switch(&place.dir, parse(name)?, !off),
+    }?;
     if active.is_empty() {
         say("no fault is on");
     }

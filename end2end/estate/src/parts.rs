@@ -28,8 +28,8 @@ mod prometheus;
 mod redis;
 
 pub use alertmanager::{Alertmanager, AlertmanagerOptions};
-pub(crate) use postgres::program;
 pub use postgres::{Postgres, PostgresOptions};
+pub(crate) use postgres::{program, psql};
 pub use prometheus::{Prometheus, PrometheusOptions};
 pub use redis::{Redis, RedisOptions};
 

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::descendant::{Descendant, stat};
 use crate::error::PartError;
 
 type SpawnRequest = (Command, Sender<io::Result<Child>>);
@@ -90,12 +91,17 @@ impl Process {
     /// # Errors
     /// When the program is missing or the log can't be opened.
     pub fn start(recipe: Recipe) -> Result<Self, PartError> {
-        let process = Self {
-            recipe,
-            child: Mutex::new(None),
-        };
+        let process = Self::unstarted(recipe);
         process.start_again()?;
         Ok(process)
+    }
+
+    /// What [`Process::start_again`] will start.
+    pub(crate) fn unstarted(recipe: Recipe) -> Self {
+        Self {
+            recipe,
+            child: Mutex::new(None),
+        }
     }
 
     /// Starts the same recipe once more. Does nothing while it runs.
@@ -239,6 +245,29 @@ impl Process {
     pub fn kill(&self) {
         self.end(Signal::KILL, Duration::from_secs(20));
     }
+
+    /// `SIGKILL` for it and all that it has started, and waits for the end of all.
+    pub(crate) fn kill_with_children(&self) {
+        let Some(pid) = self.pid().filter(|_| self.is_running()) else {
+            return;
+        };
+        // While it is stopped it starts no more.
+        self.signal(Signal::STOP);
+        let begin = Instant::now();
+        while stat(pid).is_some_and(|stat| !matches!(stat.state, 'T' | 'Z'))
+            && begin.elapsed() < Duration::from_secs(5)
+        {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let children = Descendant::all_of(pid);
+        self.kill();
+        for child in &children {
+            child.signal(Signal::KILL);
+        }
+        for child in &children {
+            child.wait(Duration::from_secs(5));
+        }
+    }
 }
 
 impl Drop for Process {
@@ -297,6 +326,8 @@ pub(crate) fn privilege_drop() -> Vec<String> {
 pub fn run_tool(argv: &[&str], run_as: RunAs, cwd: &Path) -> Result<String, PartError> {
     let tool = argv.first().copied().unwrap_or_default();
     let mut command = Command::new("setpriv");
+    // The thread that starts it waits for it, and so ends before it only together with this process.
+    command.args(["--pdeathsig", "KILL"]);
     if run_as == RunAs::Unprivileged {
         command.args(privilege_drop());
     }

@@ -155,7 +155,7 @@ fn a_taken_port_is_named_with_who_has_it() {
     let text = said(&output);
     assert!(
         text.contains(&format!(
-            "port {taken}, wanted for postgres-primary, is taken by process {}",
+            "port {taken}, wanted for postgres-db-1, is taken by process {}",
             std::process::id()
         )),
         "{text}"
@@ -183,6 +183,63 @@ fn a_fault_without_an_estate_says_how_to_get_one() {
     );
 }
 
+fn psql(url: &Value, sql: &str) -> String {
+    let output = Command::new("psql")
+        .args(["-XAtqd", url.as_str().unwrap(), "-c", sql])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    said(&output).trim().to_owned()
+}
+
+/// A node of `estate.json` as SkillQuest signs in there.
+fn skillquest(node: &Value) -> Value {
+    node["url"]
+        .as_str()
+        .unwrap()
+        .replace("quarterdeck_monitor", "skillquest")
+        .into()
+}
+
+/// A rejoin leaves a data directory that is half of this and half of that when it is killed in the middle.
+#[test]
+fn a_rejoin_that_was_killed_is_ended_by_the_next_start() {
+    let scratch = Scratch::private("rejoin").unwrap();
+    let dir = scratch.path();
+    let node = |name: &str, command: &str| said(&estate(&["node", name, command], dir).output().unwrap());
+    let mut first = Up::start(dir);
+    let nodes = first.json().unwrap()["postgres"]["nodes"].clone();
+    assert_eq!(
+        (node("db-1", "status"), node("db-2", "status")),
+        ("primary\n".into(), "standby\n".into())
+    );
+    assert_eq!(node("db-1", "kill"), "down\n");
+    assert_eq!(psql(&nodes[1]["superuser_url"], "SELECT pg_promote()"), "t");
+    psql(&skillquest(&nodes[1]), "CREATE TABLE kept AS SELECT 42 AS answer");
+    // What rejoins a node is not in the way of others.
+    let mut rejoin = estate(&["node", "db-1", "rejoin"], dir).spawn().unwrap();
+    eventually(Duration::from_secs(30), || {
+        ensure(dir.join("db-1/rejoining").exists(), || {
+            "the rejoin has not begun".into()
+        })
+    });
+    assert_eq!(node("db-2", "status"), "primary\n");
+    first.end(Signal::KILL);
+    assert!(!rejoin.wait().unwrap().success());
+    assert!(dir.join("db-1/rejoining").exists(), "it was killed in the middle");
+
+    let second = Up::start(dir);
+    assert_eq!(
+        (node("db-1", "status"), node("db-2", "status")),
+        ("standby\n".into(), "primary\n".into())
+    );
+    let nodes = second.json().unwrap()["postgres"]["nodes"].clone();
+    eventually(Duration::from_secs(30), || {
+        let answer = psql(&skillquest(&nodes[0]), "SELECT answer FROM kept");
+        ensure(answer == "42", || answer)
+    });
+}
+
 #[test]
 fn what_a_killed_estate_leaves_is_found_and_removed() {
     let scratch = Scratch::private("killed").unwrap();
@@ -207,7 +264,7 @@ fn what_a_killed_estate_leaves_is_found_and_removed() {
     assert_eq!(said(&estate(&["fault"], dir).output().unwrap()), "pool\n");
 
     // A frozen process may miss its parent's death; all others go at once.
-    let frozen = first.pid_of("postgres-primary");
+    let frozen = first.pid_of("postgres-db-1");
     signal(frozen, Signal::STOP);
     first.end(Signal::KILL);
     eventually(Duration::from_secs(10), || {

@@ -7,7 +7,7 @@ test("asking, agreeing and starting are plain forms", async ({ page, stranger, a
   const report = await client(estate, "plain-report", "select pg_sleep(600)");
   await new Promise((resolve) => setTimeout(resolve, 6_000));
   await signInAs(page, accounts.operator);
-  await page.goto("/actions/new?kind=terminate_long_running&node=primary&longer_than_s=5");
+  await page.goto("/actions/new?kind=terminate_long_running&node=db-1&longer_than_s=5");
   await page.getByLabel("Reason").fill("It holds the pool.");
   await page.getByRole("button", { name: "Ask for approval" }).click();
   await expect(page.locator(".action-state")).toContainText("waits for approval");

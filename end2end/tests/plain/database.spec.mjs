@@ -7,7 +7,7 @@ test("shows connections, waits and sessions, and filters them", async ({ page, s
   await signIn("viewer");
   await page.goto("/");
   await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Database" }).click();
-  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Sessions on primary");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Sessions on db-1");
   await expect(page.locator(".connections-used b")).toHaveText(/^\d+ of 97 usable$/);
   await expect(page.getByRole("region", { name: "Who waits for whom" })).toBeVisible();
   expect(await rows(page).count()).toBeGreaterThan(3);
@@ -23,15 +23,15 @@ test("shows connections, waits and sessions, and filters them", async ({ page, s
   await expect(page.getByLabel("User")).toHaveValue("postgres_exporter");
   for (const row of await rows(page).all()) await expect(row).toContainText("postgres_exporter");
 
-  await page.getByRole("navigation", { name: "Node" }).getByRole("link", { name: "standby · standby" }).click();
-  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Sessions on standby");
+  await page.getByRole("navigation", { name: "Node" }).getByRole("link", { name: "db-2 · standby" }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Sessions on db-2");
 });
 
 test("leads an operator into ending sessions, and nobody else", async ({ page, signIn, stranger, accounts }) => {
   await signIn("operator");
   await page.goto("/database");
   await expect(page.getByLabel("Terminate all active longer than")).toHaveValue("300");
-  const links = page.locator('a[href^="/actions/new?kind=terminate_backend&node=primary&backend="]');
+  const links = page.locator('a[href^="/actions/new?kind=terminate_backend&node=db-1&backend="]');
   expect(await links.count()).toBeGreaterThan(0);
   const other = await stranger();
   await signInAs(other, accounts.auditor);

@@ -68,8 +68,8 @@ test("lists what fires, with severity, state and runbook", async ({ page }) => {
 test("tells the primary from its standby, and how far that is behind", async ({ page }) => {
   const nodes = page.getByRole("region", { name: "Database", exact: true }).filter({ has: page.getByRole("table") });
   const node = (name) => nodes.getByRole("row").filter({ has: page.getByRole("rowheader", { name, exact: true }) });
-  await expect(node("primary")).toContainText(/primary\s*1 standby streams/);
-  await expect(node("standby")).toContainText(/standby\s*[\d.]+ k?B behind\s*heard \d+ s ago/);
+  await expect(node("db-1")).toContainText(/primary\s*1 standby streams/);
+  await expect(node("db-2")).toContainText(/standby\s*[\d.]+ k?B behind\s*heard \d+ s ago/);
 });
 
 test("says of every source whether it answers", async ({ page }) => {

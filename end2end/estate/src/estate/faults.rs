@@ -1,6 +1,6 @@
 //! Switching faults on and off.
 //!
-//! Some are done here (Redis, the primary, the archive), some by a process of their own (pool, WebSockets, the long
+//! Some are done here (Redis, the nodes, the archive), some by a process of their own (pool, WebSockets, the long
 //! query), some by the services themselves, which read the names of active faults from a file.
 
 use std::collections::BTreeMap;
@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::server::Ready;
-use super::{EstateConfig, Inner, databases, services, state};
+use super::{EstateConfig, Inner, archive, pgbouncer, services, state};
 use crate::Fault;
 use crate::error::PartError;
 use crate::leftovers::write_atomically;
+use crate::node::{NodeCommand, NodeName, NodeState};
 use crate::process::{Process, lock};
 
 /// The policy that Redis has without the fault.
@@ -30,6 +31,8 @@ const CROWD: u64 = 5_400;
 pub(super) struct Active {
     faults: BTreeMap<Fault, Option<Process>>,
     filled: u64,
+    /// The node that was the primary when it was killed.
+    killed: Option<NodeName>,
 }
 
 impl Active {
@@ -54,11 +57,6 @@ impl Inner {
         lock(&self.faults).faults.keys().copied().collect()
     }
 
-    /// Whether a part is down on purpose.
-    pub(super) fn is_meant_to_be_down(&self, part: &str) -> bool {
-        part == "postgres-primary" && lock(&self.faults).faults.contains_key(&Fault::DeadPrimary)
-    }
-
     pub(super) fn switch_on(&self, fault: Fault) -> Result<(), PartError> {
         let mut active = lock(&self.faults);
         // Again is allowed, and brings back what someone may have mended by hand.
@@ -80,11 +78,15 @@ impl Inner {
                 None
             }
             (Fault::DeadPrimary, _) => {
-                self.primary.kill();
+                self.kill_primary(&mut active.killed)?;
+                None
+            }
+            (Fault::FrozenWalSender, _) => {
+                self.pair.freeze_wal_sender()?;
                 None
             }
             (Fault::StuckArchiver, _) => {
-                databases::set_archive_writable(&self.config.dir, false)?;
+                archive::set_writable(&self.config.dir, false)?;
                 self.finish_wal_segment();
                 None
             }
@@ -101,10 +103,14 @@ impl Inner {
 
     pub(super) fn switch_all_off(&self) -> Result<(), PartError> {
         let mut active = lock(&self.faults);
-        // The primary first: others need it to be mended. Also what is not on the list is mended, as it may have
+        // The nodes first: others need a primary to be mended. Also what is not on the list is mended, as it may have
         // been broken in part.
+        for fault in [Fault::DeadPrimary, Fault::FrozenWalSender] {
+            drop(active.faults.remove(&fault));
+        }
+        active.killed = None;
+        let healed = self.heal_pair();
         let order = [
-            Fault::DeadPrimary,
             Fault::StuckArchiver,
             Fault::RedisOom,
             Fault::SlowQueries,
@@ -115,7 +121,35 @@ impl Inner {
         ];
         let outcomes = order.map(|fault| self.mend(&mut active, fault));
         self.publish(&active)?;
+        healed?;
         outcomes.into_iter().collect()
+    }
+
+    /// One primary, one standby that streams from it, and PgBouncer before the primary.
+    fn heal_pair(&self) -> Result<(), PartError> {
+        let healed = self.pair.heal();
+        for node in self.pair.nodes() {
+            self.register.note(node.postgres.recipe(), node.postgres.pid())?;
+        }
+        pgbouncer::lead_to(&self.config, &self.ports, healed?.postgres.port())
+    }
+
+    /// Kills the primary, unless the one that was killed before is down still.
+    fn kill_primary(&self, killed: &mut Option<NodeName>) -> Result<(), PartError> {
+        if killed.is_some_and(|name| self.pair.node(name).state() == NodeState::Down) {
+            return Ok(());
+        }
+        let name = self.pair.primary()?.name;
+        self.operate(name, NodeCommand::Kill)?;
+        *killed = Some(name);
+        Ok(())
+    }
+
+    /// Runs SQL on the primary; one that is down has nothing to be mended.
+    fn on_primary(&self, sql: &str) {
+        if let Ok(primary) = self.pair.primary() {
+            let _ = primary.postgres.sql("postgres", sql);
+        }
     }
 
     fn mend(&self, active: &mut Active, fault: Fault) -> Result<(), PartError> {
@@ -123,10 +157,9 @@ impl Inner {
         drop(active.faults.remove(&fault));
         match fault {
             Fault::SlowQueries => {
-                // PostgreSQL doesn't notice that the client of a sleeping query is gone. A primary that is down
-                // has no query.
+                // PostgreSQL doesn't notice that the client of a sleeping query is gone.
                 let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'skillquest-report'";
-                let _ = self.primary.sql("postgres", sql);
+                self.on_primary(sql);
                 Ok(())
             }
             Fault::Pool | Fault::Websockets | Fault::Errors | Fault::Ai429 => Ok(()),
@@ -135,14 +168,20 @@ impl Inner {
                 self.clear_redis_of_faults()
             }
             Fault::DeadPrimary => {
-                if self.primary.is_running() {
-                    return Ok(());
+                // As it was, also if the other node was promoted meanwhile; but what is fenced stays down.
+                match active.killed.take() {
+                    Some(name) if !self.pair.node(name).is_fenced() => {
+                        self.operate(name, NodeCommand::Start).map(drop)
+                    }
+                    Some(_) | None => Ok(()),
                 }
-                self.primary.restart()?;
-                self.register.note(self.primary.recipe(), self.primary.pid())
+            }
+            Fault::FrozenWalSender => {
+                self.pair.thaw_wal_sender();
+                Ok(())
             }
             Fault::StuckArchiver => {
-                databases::set_archive_writable(&self.config.dir, true)?;
+                archive::set_writable(&self.config.dir, true)?;
                 self.finish_wal_segment();
                 Ok(())
             }
@@ -156,7 +195,8 @@ impl Inner {
     }
 
     fn start_fault(&self, name: &str, mut env: Vec<(&str, String)>) -> Result<Process, PartError> {
-        env.push(("PRIMARY_URL", self.primary.url_as("skillquest", "skillquest")));
+        let primary = &self.pair.primary()?.postgres;
+        env.push(("PRIMARY_URL", primary.url_as("skillquest", "skillquest")));
         let script = format!("faults/{name}.js");
         let process = services::start_node(
             &self.config,
@@ -183,11 +223,11 @@ impl Inner {
         }
     }
 
-    /// Has the archiver try at once, rather than when a segment is full. A primary that is down has nothing to archive.
+    /// Has the archiver try at once, rather than when a segment is full.
     fn finish_wal_segment(&self) {
         // Without new WAL a switch does nothing.
         let sql = "SELECT pg_logical_emit_message(true, 'estate', 'switch'); SELECT pg_switch_wal();";
-        let _ = self.primary.sql("postgres", sql);
+        self.on_primary(sql);
     }
 
     /// Fills Redis past its `maxmemory`, with nothing evicted.

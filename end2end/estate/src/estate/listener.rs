@@ -31,13 +31,16 @@ pub(super) fn listen(inner: &Arc<Inner>) -> Result<Listener, PartError> {
         .spawn({
             let (inner, ending) = (inner.clone(), ending.clone());
             move || {
-                for stream in socket.incoming().flatten() {
-                    if ending.load(Ordering::Acquire) {
-                        break;
+                // A rejoin takes long, and others are answered meanwhile. The scope ends when all are answered.
+                std::thread::scope(|scope| {
+                    for stream in socket.incoming().flatten() {
+                        if ending.load(Ordering::Acquire) {
+                            break;
+                        }
+                        // Who hangs up early gets no answer.
+                        scope.spawn(|| answer(&inner, stream));
                     }
-                    // Who hangs up early gets no answer.
-                    let _ = answer(&inner, stream);
-                }
+                });
             }
         })
         .map_err(PartError::io("starting the control thread"))?;
@@ -47,16 +50,15 @@ pub(super) fn listen(inner: &Arc<Inner>) -> Result<Listener, PartError> {
 fn answer(inner: &Inner, mut stream: UnixStream) -> std::io::Result<()> {
     stream.set_read_timeout(Some(std::time::Duration::from_secs(2)))?;
     let request: Request = receive(&stream)?;
+    let active = |outcome: Result<(), PartError>| outcome.map(|()| Answer::Active(inner.active_faults()));
     let outcome = match request {
-        Request::List => Ok(()),
-        Request::On(fault) => inner.switch_on(fault),
-        Request::Off(fault) => inner.switch_off(fault),
-        Request::AllOff => inner.switch_all_off(),
+        Request::List => active(Ok(())),
+        Request::On(fault) => active(inner.switch_on(fault)),
+        Request::Off(fault) => active(inner.switch_off(fault)),
+        Request::AllOff => active(inner.switch_all_off()),
+        Request::Node(name, command) => inner.operate(name, command).map(Answer::Node),
     };
-    let answer = match outcome {
-        Ok(()) => Answer::Active(inner.active_faults()),
-        Err(error) => Answer::Failed(with_causes(&error)),
-    };
+    let answer = outcome.unwrap_or_else(|error| Answer::Failed(with_causes(&error)));
     send(&mut stream, &answer)
 }
 

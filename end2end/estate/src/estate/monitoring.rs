@@ -8,6 +8,7 @@ use super::EstateConfig;
 use super::ports::Ports;
 use super::server::{self, Ready};
 use crate::error::PartError;
+use crate::node::NodeName;
 use crate::parts::{Alertmanager, AlertmanagerOptions, Prometheus, PrometheusOptions};
 use crate::process::{Process, RunAs, find_program};
 
@@ -47,7 +48,8 @@ fn scrape_config(ports: &Ports, console_port: u16, rules: &Path) -> Value {
             "labels": { "service": service, "pod": pod, "namespace": "skillquest" },
         })
     };
-    let server = |port: u16, name: &str| json!({ "targets": at(port), "labels": { "server": name } });
+    let server =
+        |node: NodeName| json!({ "targets": at(exporter_port(ports, node)), "labels": { "server": node } });
     json!({
         "global": { "scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "2s" },
         "rule_files": [rules.join("*.yml")],
@@ -58,10 +60,7 @@ fn scrape_config(ports: &Ports, console_port: u16, rules: &Path) -> Value {
                 pod(ports.api_1, "api", "skillquest-api-1"),
             ]),
             pods("skillquest-ai", vec![pod(ports.ai, "ai", "skillquest-ai-0")]),
-            job("postgres", vec![
-                server(ports.exporter_primary, "primary"),
-                server(ports.exporter_standby, "standby"),
-            ]),
+            job("postgres", NodeName::ALL.map(server).to_vec()),
             plain("redis", ports.redis_exporter),
             plain("node", ports.node_exporter),
             plain("kubelet", ports.kubelet),
@@ -72,16 +71,25 @@ fn scrape_config(ports: &Ports, console_port: u16, rules: &Path) -> Value {
     })
 }
 
-/// Starts one postgres_exporter; `server` is `primary` or `standby`.
+/// Port of a node's postgres_exporter.
+pub(crate) fn exporter_port(ports: &Ports, node: NodeName) -> u16 {
+    match node {
+        NodeName::Db1 => ports.exporter_db_1,
+        NodeName::Db2 => ports.exporter_db_2,
+    }
+}
+
+/// Starts the postgres_exporter of a node, which listens at a port.
 pub(crate) fn start_postgres_exporter(
     config: &EstateConfig,
-    server: &str,
+    ports: &Ports,
+    node: NodeName,
     database: u16,
-    port: u16,
 ) -> Result<Process, PartError> {
     let url = format!("postgresql://postgres_exporter@127.0.0.1:{database}/postgres?sslmode=disable");
+    let port = exporter_port(ports, node);
     server::start(
-        &format!("postgres-exporter-{server}"),
+        &format!("postgres-exporter-{node}"),
         vec![
             find_program("prometheus-postgres-exporter", "prometheus-postgres-exporter")?,
             format!("--web.listen-address=127.0.0.1:{port}"),

@@ -49,10 +49,10 @@ macro_rules! ports {
 }
 
 ports! {
-    /// PostgreSQL, primary.
-    primary "postgres-primary",
-    /// PostgreSQL, standby.
-    standby "postgres-standby",
+    /// PostgreSQL, node db-1.
+    db_1 "postgres-db-1",
+    /// PostgreSQL, node db-2.
+    db_2 "postgres-db-2",
     /// PgBouncer before the primary.
     pgbouncer "pgbouncer",
     /// SkillQuest's Redis.
@@ -63,10 +63,10 @@ ports! {
     alertmanager "alertmanager",
     /// node_exporter.
     node_exporter "node-exporter",
-    /// postgres_exporter of the primary.
-    exporter_primary "postgres-exporter-primary",
-    /// postgres_exporter of the standby.
-    exporter_standby "postgres-exporter-standby",
+    /// postgres_exporter of db-1.
+    exporter_db_1 "postgres-exporter-db-1",
+    /// postgres_exporter of db-2.
+    exporter_db_2 "postgres-exporter-db-2",
     /// redis_exporter.
     redis_exporter "redis-exporter",
     /// First API process.

@@ -8,12 +8,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
+use super::node::Node;
+use super::pair::Pair;
 use super::{
-    Estate, EstateConfig, Inner, Ports, databases, faults, listener, monitoring, services, state, watch,
+    Estate, EstateConfig, Inner, Ports, console_db, faults, listener, monitoring, pgbouncer, services, state,
+    watch,
 };
 use crate::error::PartError;
 use crate::leftovers::{self, Register};
-use crate::parts::{Postgres, Redis, RedisOptions};
+use crate::parts::{Redis, RedisOptions};
 use crate::process::{Process, RunAs, run_tool};
 
 /// What Redis of SkillQuest may use. Small, so that it can be filled in a second.
@@ -144,8 +147,9 @@ impl Started<'_> {
         Ok(process)
     }
 
-    fn postgres(&self, postgres: Postgres) -> Result<Postgres, PartError> {
-        self.part(postgres, |part| (part.recipe().clone(), part.pid()))
+    fn node(&self, node: &Node) -> Result<(), PartError> {
+        self.part(&node.postgres, |part| (part.recipe().clone(), part.pid()))
+            .map(drop)
     }
 
     fn part<T>(
@@ -166,17 +170,20 @@ fn start_parts(config: EstateConfig, ports: Ports) -> Result<Inner, PartError> {
         config: &config,
         register: &register,
     };
-    let (config_ref, ports_ref, started_ref) = (&config, &ports, &started);
+    let pair = Pair::new(&config, &ports)?;
+    let primary = pair.coming_primary()?;
+    let (config_ref, ports_ref, started_ref, pair_ref) = (&config, &ports, &started, &pair);
 
     let parts = std::thread::scope(|scope| {
-        let (config, ports, started) = (config_ref, ports_ref, started_ref);
+        let (config, ports, started, pair) = (config_ref, ports_ref, started_ref, pair_ref);
         // The services answer without a database; nobody asks them for anything before all is up.
         let nodes = spawn(scope, || {
             services::install_dependencies(config)?;
             start_services(config, ports, started)
         });
         let console_db = spawn(scope, || {
-            databases::start_console_db(config, ports).and_then(|part| started.postgres(part))
+            let part = console_db::start(config, ports)?;
+            started.part(part, |part| (part.recipe().clone(), part.pid()))
         });
         let redis = spawn(scope, || {
             start_redis(config, ports).and_then(|part| note_redis(started, part))
@@ -193,26 +200,25 @@ fn start_parts(config: EstateConfig, ports: Ports) -> Result<Inner, PartError> {
             started.part(part, |part| (part.recipe().clone(), part.pid()))
         });
         let exporters = spawn(scope, || {
-            let primary = (ports.primary, ports.exporter_primary);
-            let standby = (ports.standby, ports.exporter_standby);
+            let of_nodes = pair.nodes().map(|node| {
+                monitoring::start_postgres_exporter(config, ports, node.name, node.postgres.port())
+            });
             [
                 monitoring::start_node_exporter(config, ports),
                 monitoring::start_redis_exporter(config, ports),
-                monitoring::start_postgres_exporter(config, "primary", primary.0, primary.1),
-                monitoring::start_postgres_exporter(config, "standby", standby.0, standby.1),
-                databases::start_pgbouncer(config, ports),
+                pgbouncer::start(config, ports, pair.node(primary).postgres.port()),
             ]
             .into_iter()
+            .chain(of_nodes)
             .map(|process| started.process(process?))
             .collect::<Result<Vec<_>, _>>()
         });
-        let primary = started.postgres(databases::start_primary(config, ports)?)?;
-        let standby = started.postgres(databases::start_standby(config, ports, &primary)?)?;
+        started.node(pair.start_primary(primary)?)?;
+        pair.rejoin(primary.other())?;
+        started.node(pair.node(primary.other()))?;
         let mut servers = result(exporters)?;
         servers.extend(result(nodes)?);
         Ok::<_, PartError>((
-            primary,
-            standby,
             result(redis)?,
             result(console_db)?,
             result(console_redis)?,
@@ -221,13 +227,12 @@ fn start_parts(config: EstateConfig, ports: Ports) -> Result<Inner, PartError> {
             servers,
         ))
     })?;
-    let (primary, standby, redis, console_db, console_redis, prometheus, alertmanager, servers) = parts;
+    let (redis, console_db, console_redis, prometheus, alertmanager, servers) = parts;
     // Traffic begins when everything answers: no error that isn't meant.
     let load = started.process(services::start_load(&config, &ports)?)?;
     Ok(Inner {
         ports,
-        primary,
-        standby,
+        pair,
         redis,
         console_db,
         console_redis,
@@ -237,6 +242,7 @@ fn start_parts(config: EstateConfig, ports: Ports) -> Result<Inner, PartError> {
         servers,
         faults: Mutex::default(),
         register,
+        writing_state: Mutex::default(),
         config,
     })
 }

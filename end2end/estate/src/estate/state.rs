@@ -1,15 +1,18 @@
 //! `estate.json`: where everything is, for those who want to use the estate.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::{Inner, services};
+use super::{Inner, archive, monitoring, pgbouncer, services};
 use crate::error::PartError;
 use crate::leftovers::write_atomically;
+use crate::process::lock;
 
 /// Writes `estate.json`; a reader sees the old one or the new one. It is there exactly while the estate is ready.
 pub(super) fn write(inner: &Inner) -> Result<(), PartError> {
+    let _one_at_a_time = lock(&inner.writing_state);
     let ports = &inner.ports;
     let http = |port: u16| format!("http://127.0.0.1:{port}");
     let pids: BTreeMap<_, _> = inner.register.pids().into_iter().collect();
@@ -24,18 +27,22 @@ pub(super) fn write(inner: &Inner) -> Result<(), PartError> {
         "prometheus": { "url": inner.prometheus.url() },
         "alertmanager": { "url": inner.alertmanager.url() },
         "postgres": {
-            "primary_url": inner.primary.url_as("quarterdeck_monitor", "skillquest"),
-            "standby_url": inner.standby.url_as("quarterdeck_monitor", "skillquest"),
-            "primary_superuser_url": inner.primary.url("postgres"),
-            "standby_superuser_url": inner.standby.url("postgres"),
-            "primary_data_dir": inner.primary.data_dir(),
-            "standby_data_dir": inner.standby.data_dir(),
-            "wal_archive_dir": super::databases::archive_dir(&inner.config.dir),
+            "nodes": inner.pair.nodes().map(|node| json!({
+                "name": node.name,
+                "url": node.postgres.url_as("quarterdeck_monitor", "skillquest"),
+                "control_url": node.postgres.url_as("quarterdeck_control", "postgres"),
+                "superuser_url": node.postgres.url("postgres"),
+                "data_dir": node.postgres.data_dir(),
+                "exporter_url": format!("{}/metrics", http(monitoring::exporter_port(ports, node.name))),
+            })),
+            "wal_archive_dir": archive::archive_dir(&inner.config.dir),
         },
         "pgbouncer": {
             "url": format!("postgres://skillquest@127.0.0.1:{}/skillquest", ports.pgbouncer),
             "stats_url": format!("postgres://quarterdeck_monitor@127.0.0.1:{}/pgbouncer", ports.pgbouncer),
-            "admin_url": format!("postgres://quarterdeck_admin@127.0.0.1:{}/pgbouncer", ports.pgbouncer),
+            "admin_url": pgbouncer::admin_url(ports),
+            "probe_url": format!("postgres://quarterdeck_probe@127.0.0.1:{}/skillquest_probe", ports.pgbouncer),
+            "databases_file": pgbouncer::databases_file(&inner.config),
         },
         "redis": { "url": inner.redis.url() },
         "api": {
@@ -44,6 +51,7 @@ pub(super) fn write(inner: &Inner) -> Result<(), PartError> {
         },
         "ai": { "url": http(ports.ai) },
         "console": { "port": inner.config.console_port },
+        "estate_command": command().map(|program| [program]),
         "log_dir": inner.config.log_dir(),
         "ports": ports,
         "pids": pids,
@@ -53,4 +61,11 @@ pub(super) fn write(inner: &Inner) -> Result<(), PartError> {
         message: error.to_string(),
     })?;
     write_atomically(&inner.config.dir.join("estate.json"), &text)
+}
+
+/// The program `estate`: this one, or the one that was built with the test that this is.
+fn command() -> Option<PathBuf> {
+    let this = std::env::current_exe().ok()?;
+    let mut directories = this.ancestors().skip(1).take(2);
+    directories.find_map(|dir| Some(dir.join("estate")).filter(|program| program.is_file()))
 }

@@ -41,7 +41,7 @@ fn tell_of_ended(inner: &Inner, told: &mut HashSet<String>) {
     for (recipe, _, runs) in inner.running() {
         if runs {
             told.remove(&recipe.name);
-        } else if !inner.is_meant_to_be_down(&recipe.name) && told.insert(recipe.name.clone()) {
+        } else if !inner.is_meant_to_be_down(recipe) && told.insert(recipe.name.clone()) {
             (inner.config.progress)(&format!(
                 "{} has ended by itself; its log is {}",
                 recipe.name,

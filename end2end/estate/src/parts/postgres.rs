@@ -42,6 +42,7 @@ pub struct Postgres {
     port: u16,
     databases: AtomicU32,
     durable: bool,
+    hba: Vec<String>,
     scratch: Scratch,
 }
 
@@ -147,6 +148,14 @@ impl Postgres {
     }
 
     fn start_on(options: &PostgresOptions, port: u16) -> Result<Self, PartError> {
+        let postgres = Self::unstarted(options, port)?;
+        postgres.ensure_cluster()?;
+        postgres.start_and_wait()?;
+        Ok(postgres)
+    }
+
+    /// A cluster that isn't started, and need not be made yet.
+    pub(crate) fn unstarted(options: &PostgresOptions, port: u16) -> Result<Self, PartError> {
         let name = if options.name.is_empty() {
             "postgres"
         } else {
@@ -158,33 +167,10 @@ impl Postgres {
         };
         let dir = scratch.path();
         give_to_unprivileged(dir)?;
-        let data = dir.join("data");
-        if !data.join("PG_VERSION").exists() {
-            let template = template()?;
-            // As the server's user, so that the copy is his. A half-made copy of an interrupted start goes first.
-            run_tool(&["rm", "-rf", &data.to_string_lossy()], RunAs::Unprivileged, dir)?;
-            let half = dir.join("data.new");
-            run_tool(&["rm", "-rf", &half.to_string_lossy()], RunAs::Unprivileged, dir)?;
-            let copy = ["cp", "-a", &template.to_string_lossy(), &half.to_string_lossy()];
-            run_tool(&copy, RunAs::Unprivileged, dir)?;
-            std::fs::rename(&half, &data).map_err(PartError::io("placing the new cluster"))?;
-        }
-        let on_loopback = [
-            "host all all 127.0.0.1/32 trust",
-            "host replication all 127.0.0.1/32 trust",
-        ];
-        let hba: String = options
-            .hba
-            .iter()
-            .map(String::as_str)
-            .chain(on_loopback)
-            .map(|line| format!("{line}\n"))
-            .collect();
-        std::fs::write(data.join("pg_hba.conf"), hba).map_err(PartError::io("writing pg_hba.conf"))?;
         let mut argv = vec![
             program("postgres")?,
             "-D".into(),
-            data.to_string_lossy().into_owned(),
+            dir.join("data").to_string_lossy().into_owned(),
         ];
         let durable = if options.durable { "on" } else { "off" };
         let base = [
@@ -203,7 +189,7 @@ impl Postgres {
         for (key, value) in base.iter().chain(&options.settings) {
             argv.extend(["-c".to_owned(), format!("{key}={value}")]);
         }
-        let process = Process::start(Recipe {
+        let process = Process::unstarted(Recipe {
             name: name.into(),
             argv,
             env: Vec::new(),
@@ -213,19 +199,51 @@ impl Postgres {
             stop_signal: Signal::INT,
             death_signal: "QUIT",
             run_as: RunAs::Unprivileged,
-        })?;
-        let postgres = Self {
+        });
+        Ok(Self {
             process,
             port,
             databases: AtomicU32::new(0),
             durable: options.durable,
+            hba: options.hba.clone(),
             scratch,
-        };
-        postgres.wait_until_ready()?;
-        Ok(postgres)
+        })
     }
 
-    fn start_and_wait(&self) -> Result<(), PartError> {
+    /// Makes the cluster unless it is there, and says who may come in.
+    pub(crate) fn ensure_cluster(&self) -> Result<(), PartError> {
+        let (dir, data) = (self.dir(), self.data_dir());
+        if !data.join("PG_VERSION").exists() {
+            let template = template()?;
+            // As the server's user, so that the copy is his. A half-made copy of an interrupted start goes first.
+            run_tool(&["rm", "-rf", &data.to_string_lossy()], RunAs::Unprivileged, dir)?;
+            let half = dir.join("data.new");
+            run_tool(&["rm", "-rf", &half.to_string_lossy()], RunAs::Unprivileged, dir)?;
+            let copy = ["cp", "-a", &template.to_string_lossy(), &half.to_string_lossy()];
+            run_tool(&copy, RunAs::Unprivileged, dir)?;
+            std::fs::rename(&half, &data).map_err(PartError::io("placing the new cluster"))?;
+        }
+        let on_loopback = [
+            "host all all 127.0.0.1/32 trust",
+            "host replication all 127.0.0.1/32 trust",
+        ];
+        let hba: String = self
+            .hba
+            .iter()
+            .map(String::as_str)
+            .chain(on_loopback)
+            .map(|line| format!("{line}\n"))
+            .collect();
+        std::fs::write(data.join("pg_hba.conf"), hba).map_err(PartError::io("writing pg_hba.conf"))
+    }
+
+    /// Kills it and all its backends with `SIGKILL`, as the loss of a machine would; returns when all are gone.
+    pub(crate) fn kill_with_backends(&self) {
+        self.process.kill_with_children();
+    }
+
+    /// Starts it if it doesn't run; returns when it answers.
+    pub(crate) fn start_and_wait(&self) -> Result<(), PartError> {
         // Backends of a killed postmaster need a moment to notice; until then the cluster can't start.
         let mut attempts = 0;
         loop {
@@ -277,10 +295,7 @@ impl Postgres {
     /// # Errors
     /// [`PartError::Tool`] with what PostgreSQL said about the first statement that failed.
     pub fn sql(&self, database: &str, sql: &str) -> Result<String, PartError> {
-        let psql = find_program("psql", "postgresql-client")?;
-        let url = self.url(database);
-        let arguments = [&psql, "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &url, "-c", sql];
-        run_tool(&arguments, RunAs::Caller, Path::new("/")).map(|rows| rows.trim_end().to_owned())
+        psql(&self.url(database), sql)
     }
 
     /// Makes a role that may log in, with further attributes such as `CREATEDB`.
@@ -337,6 +352,13 @@ impl Drop for Postgres {
             let _ = run_tool(&["ipcrm", "-m", segment], run_as, Path::new("/"));
         }
     }
+}
+
+/// Runs SQL at a URL through psql; returns rows as lines, columns parted by `|`.
+pub(crate) fn psql(url: &str, sql: &str) -> Result<String, PartError> {
+    let psql = find_program("psql", "postgresql-client")?;
+    let arguments = [&psql, "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql];
+    run_tool(&arguments, RunAs::Caller, Path::new("/")).map(|rows| rows.trim_end().to_owned())
 }
 
 /// A name as an SQL identifier.

@@ -8,15 +8,15 @@ use crate::healthy::{api, streaming};
 use crate::support::answers::{Queries, get};
 use crate::support::eventually::{ensure, eventually};
 
-const POOL: &str = r#"sum(pg_stat_activity_count{server="primary"}) / on () (pg_settings_max_connections{server="primary"} - pg_settings_superuser_reserved_connections{server="primary"})"#;
+const POOL: &str = r#"sum(pg_stat_activity_count{server="db-1"}) / on () (pg_settings_max_connections{server="db-1"} - pg_settings_superuser_reserved_connections{server="db-1"})"#;
 const ERRORS: &str = r#"sum(rate(http_requests_total{service="api",status=~"5.."}[10s])) / sum(rate(http_requests_total{service="api"}[10s]))"#;
 const REFUSED: &str = "sum(rate(ai_api_rate_limited_total[10s]))";
 const SOCKETS: &str = r#"sum(websocket_connections_active{service="api"})"#;
 const MEMORY: &str = "redis_memory_used_bytes / redis_memory_max_bytes";
 const QUERY_P95: &str =
     r#"histogram_quantile(0.95, sum by (le) (rate(db_query_duration_seconds_bucket{service="api"}[10s])))"#;
-const QUERY_AGE: &str = r#"pg_client_activity_max_query_age_seconds{server="primary",state="active"}"#;
-const ARCHIVING_FAILED: &str = r#"pg_stat_archiver_failed_count{server="primary"}"#;
+const QUERY_AGE: &str = r#"pg_client_activity_max_query_age_seconds{server="db-1",state="active"}"#;
+const ARCHIVING_FAILED: &str = r#"pg_stat_archiver_failed_count{server="db-1"}"#;
 
 pub fn faults_beside_each_other(estate: &Estate, queries: &Queries) {
     let faults = [
@@ -50,7 +50,7 @@ pub fn faults_beside_each_other(estate: &Estate, queries: &Queries) {
     assert_eq!(estate.active_faults(), faults[1..]);
 
     let archived = "SELECT archived_count FROM pg_stat_archiver";
-    let before = estate.primary().sql("postgres", archived).unwrap();
+    let before = estate.primary().unwrap().sql("postgres", archived).unwrap();
     estate.mend_all().unwrap();
     estate.mend_all().unwrap();
     assert_eq!(estate.active_faults(), []);
@@ -60,6 +60,7 @@ pub fn faults_beside_each_other(estate: &Estate, queries: &Queries) {
     eventually(Duration::from_secs(90), || {
         let now = estate
             .primary()
+            .unwrap()
             .sql("postgres", archived)
             .map_err(|error| error.to_string())?;
         ensure(now != before, || "nothing is archived again".into())
@@ -95,8 +96,8 @@ pub fn dead_primary(estate: &Estate, queries: &Queries) {
     let course = api(estate, "/api/v1/courses/1");
     estate.fault(Fault::DeadPrimary).unwrap();
     estate.fault(Fault::DeadPrimary).unwrap();
-    queries.wait(r#"pg_up{server="primary"}"#, |up| up == 0.0);
-    queries.wait(r#"pg_up{server="standby"}"#, |up| up == 1.0);
+    queries.wait(r#"pg_up{server="db-1"}"#, |up| up == 0.0);
+    queries.wait(r#"pg_up{server="db-2"}"#, |up| up == 1.0);
     eventually(Duration::from_secs(30), || {
         let (status, _) = get(&course);
         ensure(status >= 500, || {
@@ -111,5 +112,5 @@ pub fn dead_primary(estate: &Estate, queries: &Queries) {
             "the standby does not stream again".into()
         })
     });
-    queries.wait(r#"pg_up{server="primary"}"#, |up| up == 1.0);
+    queries.wait(r#"pg_up{server="db-1"}"#, |up| up == 1.0);
 }

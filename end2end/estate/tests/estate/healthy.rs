@@ -26,28 +26,26 @@ pub fn api(estate: &Estate, path: &str) -> String {
 }
 
 pub fn streaming(estate: &Estate) -> String {
-    let sql =
-        "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND application_name = 'standby'";
-    estate.primary().sql("postgres", sql).unwrap()
+    let standby = estate.primary_name().unwrap().other();
+    let sql = format!(
+        "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND application_name = '{standby}'"
+    );
+    estate.primary().unwrap().sql("postgres", &sql).unwrap()
 }
 
 pub fn databases_are_as_described(estate: &Estate) {
-    let ask = |sql: &str| estate.primary().sql("postgres", sql).unwrap();
+    let ask = |sql: &str| estate.primary().unwrap().sql("postgres", sql).unwrap();
     assert_eq!(ask("SHOW data_checksums"), "on");
     assert_eq!(ask("SHOW wal_level"), "replica");
     assert_eq!(ask("SHOW archive_timeout"), "5min");
     assert_eq!(
         ask("SELECT slot_name, active FROM pg_replication_slots"),
-        "standby_1|t"
+        "db_2|t"
     );
     assert_eq!(streaming(estate), "1");
-    assert_eq!(
-        estate
-            .standby()
-            .sql("postgres", "SELECT pg_is_in_recovery()")
-            .unwrap(),
-        "t"
-    );
+    let recovering = "SELECT pg_is_in_recovery(), current_setting('cluster_name')";
+    let standby = estate.standby().unwrap();
+    assert_eq!(standby.sql("postgres", recovering).unwrap(), "t|db-2");
 
     let json = estate_json(estate);
     let psql = |url: &Value, sql: &str| {
@@ -63,15 +61,27 @@ pub fn databases_are_as_described(estate: &Estate) {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     };
     // The console may see other roles' queries, which takes pg_monitor, and is no superuser.
-    for url in [&json["postgres"]["primary_url"], &json["postgres"]["standby_url"]] {
+    for node in json["postgres"]["nodes"].as_array().unwrap() {
         let sql = "SELECT pg_has_role('pg_monitor', 'USAGE'), current_setting('is_superuser')";
-        assert_eq!(psql(url, sql), "t|off");
+        assert_eq!(psql(&node["url"], sql), "t|off");
+        assert_eq!(psql(&node["control_url"], sql), "t|off");
+        assert_eq!(
+            psql(&node["superuser_url"], "SELECT current_setting('cluster_name')"),
+            node["name"].as_str().unwrap()
+        );
+        assert!(
+            get(node["exporter_url"].as_str().unwrap())
+                .1
+                .contains("\npg_up 1\n")
+        );
     }
     assert_eq!(
         psql(&json["pgbouncer"]["url"], "SELECT count(*) FROM courses"),
         "24"
     );
     assert!(psql(&json["pgbouncer"]["stats_url"], "SHOW POOLS").contains("skillquest"));
+    let probe = "INSERT INTO quarterdeck_probe VALUES ('healthy') ON CONFLICT (token) DO UPDATE SET at = now() RETURNING token";
+    assert!(psql(&json["pgbouncer"]["probe_url"], probe).starts_with("healthy\n"));
     assert_eq!(
         psql(
             &json["console_db"]["owner_url"],
@@ -84,6 +94,46 @@ pub fn databases_are_as_described(estate: &Estate) {
         "SELECT has_database_privilege('quarterdeck', 'CREATE')",
     );
     assert_eq!(runtime, "f", "the console's runtime role owns nothing");
+}
+
+/// Without being a superuser, the console can do what a switchover takes, in either database; other roles can't.
+pub fn the_control_role_may_what_a_switchover_takes(estate: &Estate) {
+    let primary = estate.primary().unwrap();
+    let may = |database: &str, role: &str| {
+        let sql = format!(
+            "SELECT has_function_privilege('{role}', 'pg_promote(boolean, integer)', 'EXECUTE'),
+                    has_function_privilege('{role}', 'pg_reload_conf()', 'EXECUTE'),
+                    has_function_privilege('{role}', 'pg_switch_wal()', 'EXECUTE'),
+                    has_parameter_privilege('{role}', 'default_transaction_read_only', 'ALTER SYSTEM'),
+                    pg_has_role('{role}', 'pg_checkpoint', 'USAGE'),
+                    pg_has_role('{role}', 'pg_signal_backend', 'USAGE')"
+        );
+        primary.sql(database, &sql).unwrap()
+    };
+    for database in ["postgres", "skillquest"] {
+        assert_eq!(may(database, "quarterdeck_control"), "t|t|t|t|t|t");
+        assert_eq!(may(database, "quarterdeck_probe"), "f|f|f|f|f|f");
+    }
+    let control = primary.url_as("quarterdeck_control", "postgres");
+    let run = |sql: &str| {
+        let output = Command::new("psql")
+            .args(["-XAtqd", &control, "-c", sql])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{sql}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    run("ALTER SYSTEM SET default_transaction_read_only = on");
+    run("ALTER SYSTEM RESET default_transaction_read_only");
+    run("CHECKPOINT");
+    assert_eq!(
+        run("SELECT count(*) > 0 FROM pg_get_wal_records_info_till_end_of_wal(pg_current_wal_lsn() - 10000)"),
+        "t"
+    );
 }
 
 pub fn redis_persists_as_the_handbook_says(estate: &Estate) {
@@ -106,6 +156,7 @@ pub fn wal_is_archived_and_never_overwritten(estate: &Estate) {
     let archive = estate.dir().join("wal-archive");
     let segment = estate
         .primary()
+        .unwrap()
         .sql("postgres", "SELECT pg_walfile_name(pg_switch_wal())")
         .unwrap();
     eventually(Duration::from_secs(30), || {
@@ -150,7 +201,7 @@ const CONTRACT: &[(&str, usize)] = &[
         r#"up{job="skillquest-ai",service="ai",pod="skillquest-ai-0"} == 1"#,
         1,
     ),
-    (r#"up{job="postgres",server=~"primary|standby"} == 1"#, 2),
+    (r#"up{job="postgres",server=~"db-1|db-2"} == 1"#, 2),
     (r#"up{job=~"redis|node|kubelet|prometheus|alertmanager"} == 1"#, 5),
     (r#"up{job="quarterdeck",instance="127.0.0.1:3000"}"#, 1),
     (
@@ -204,19 +255,19 @@ const CONTRACT: &[(&str, usize)] = &[
         r#"kube_pod_container_resource_limits{namespace="skillquest",resource="memory",unit="byte"}"#,
         3,
     ),
-    (r#"pg_up{server=~"primary|standby"} == 1"#, 2),
+    (r#"pg_up{server=~"db-1|db-2"} == 1"#, 2),
     (
-        r#"pg_stat_activity_count{server="primary",datname="skillquest",state="idle"}"#,
+        r#"pg_stat_activity_count{server="db-1",datname="skillquest",state="idle"}"#,
         1,
     ),
     ("pg_settings_max_connections == 100", 2),
     ("pg_settings_superuser_reserved_connections", 2),
-    (r#"pg_stat_activity_max_tx_duration{server="primary"}"#, 0),
+    (r#"pg_stat_activity_max_tx_duration{server="db-1"}"#, 0),
     ("pg_stat_archiver_failed_count", 2),
-    (r#"pg_replication_is_replica{server="standby"} == 1"#, 1),
-    (r#"pg_replication_streaming_standbys{server="primary"} == 1"#, 1),
+    (r#"pg_replication_is_replica{server="db-2"} == 1"#, 1),
+    (r#"pg_replication_streaming_standbys{server="db-1"} == 1"#, 1),
     (
-        r#"pg_client_activity_max_query_age_seconds{server="primary",state="active"}"#,
+        r#"pg_client_activity_max_query_age_seconds{server="db-1",state="active"}"#,
         1,
     ),
     ("redis_up == 1", 1),

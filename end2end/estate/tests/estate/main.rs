@@ -4,6 +4,7 @@
 
 mod faults;
 mod healthy;
+mod nodes;
 #[path = "../support"]
 mod support {
     pub mod answers;
@@ -26,6 +27,7 @@ fn an_estate_from_start_to_stop() {
     let queries = Queries::new(estate.prometheus_url());
 
     healthy::databases_are_as_described(&estate);
+    healthy::the_control_role_may_what_a_switchover_takes(&estate);
     healthy::redis_persists_as_the_handbook_says(&estate);
     healthy::wal_is_archived_and_never_overwritten(&estate);
     healthy::every_series_of_the_contract_is_there(&queries);
@@ -59,12 +61,12 @@ fn an_estate_from_start_to_stop() {
     );
     assert_eq!(healthy::streaming(&estate), "1");
 
-    // A standby that was promoted has a history of its own; the next start makes it a standby again.
-    assert_eq!(
-        estate.standby().sql("postgres", "SELECT pg_promote()").unwrap(),
-        "t"
-    );
+    nodes::a_frozen_wal_sender_lets_the_standby_fall_behind(&estate);
+    nodes::a_fenced_primary_stays_down_and_a_diverged_one_is_rewound(&estate);
+    nodes::faults_follow_the_primary_and_mending_all_heals_the_pair(&estate);
+    nodes::db_2_is_promoted_while_db_1_is_down(&estate);
     estate.stop();
     let estate = Estate::start(config).unwrap();
-    assert_eq!(healthy::streaming(&estate), "1");
+    nodes::db_2_is_the_primary_after_a_restart(&estate);
+    nodes::an_abandoned_timeline_is_moved_aside(&estate);
 }
