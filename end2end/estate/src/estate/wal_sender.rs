@@ -29,7 +29,10 @@ impl Pair {
             earlier.sender.signal(Signal::CONT);
         }
         let standby = primary.name.other();
-        let sql = format!("SELECT pid FROM pg_stat_replication WHERE application_name = '{standby}'");
+        // The newest: one that its standby has left may not have noticed yet.
+        let sql = format!(
+            "SELECT pid FROM pg_stat_replication WHERE application_name = '{standby}' ORDER BY backend_start DESC LIMIT 1"
+        );
         let pid = primary.postgres.sql("postgres", &sql)?;
         let sender = pid
             .parse()

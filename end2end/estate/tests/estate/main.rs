@@ -66,7 +66,10 @@ fn an_estate_from_start_to_stop() {
     nodes::faults_follow_the_primary_and_mending_all_heals_the_pair(&estate);
     nodes::db_2_is_promoted_while_db_1_is_down(&estate);
     estate.stop();
-    let estate = Estate::start(config).unwrap();
+    let estate = Estate::start(config.clone()).unwrap();
     nodes::db_2_is_the_primary_after_a_restart(&estate);
     nodes::an_abandoned_timeline_is_moved_aside(&estate);
+    nodes::db_1_is_made_a_standby_while_it_is_down(estate);
+    let estate = Estate::start(config).unwrap();
+    nodes::one_of_two_standbys_is_promoted(&estate);
 }

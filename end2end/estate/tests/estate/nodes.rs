@@ -1,6 +1,7 @@
 //! The two PostgreSQL nodes: each can be the primary, and the other follows it again, whatever has happened.
 
 use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 use std::time::Duration;
 
 use quarterdeck_estate::{Estate, Fault, NodeCommand, NodeName, NodeState};
@@ -120,7 +121,23 @@ pub fn faults_follow_the_primary_and_mending_all_heals_the_pair(estate: &Estate)
             ensure(status == 200, || format!("the API answers {status}: {body}"))
         });
     };
-    // Clients are led back to the primary, also to another than before.
+    let pgbouncer = |command: &str| {
+        let url = estate_json(estate)["pgbouncer"]["admin_url"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let output = Command::new("psql")
+            .args(["-XAtqd", &url, "-c", command])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    // Clients are led to the primary, also to another than before, and a pause that somebody left is ended.
+    pgbouncer("PAUSE");
     estate.mend_all().unwrap();
     served(estate);
     estate.fault(Fault::DeadPrimary).unwrap();
@@ -134,6 +151,7 @@ pub fn faults_follow_the_primary_and_mending_all_heals_the_pair(estate: &Estate)
         [NodeState::Primary, NodeState::Primary],
         "an old primary comes back as it was"
     );
+    pgbouncer("PAUSE skillquest");
     estate.mend_all().unwrap();
     assert_eq!(states(estate), [NodeState::Primary, NodeState::Standby]);
     assert_eq!(streaming(estate), "1");
@@ -164,6 +182,21 @@ pub fn db_2_is_the_primary_after_a_restart(estate: &Estate) {
     }
     let (status, body) = get(&api(estate, "/api/v1/courses/1"));
     assert_eq!(status, 200, "{body}");
+}
+
+/// Leaves two standbys, which nobody promotes but the next start.
+pub fn db_1_is_made_a_standby_while_it_is_down(estate: Estate) {
+    assert_eq!(states(&estate), [NodeState::Primary, NodeState::Standby]);
+    let signal = estate.node(Db1).data_dir().join("standby.signal");
+    estate.stop();
+    std::fs::write(signal, "").unwrap();
+}
+
+pub fn one_of_two_standbys_is_promoted(estate: &Estate) {
+    assert_eq!(states(estate), [NodeState::Primary, NodeState::Standby]);
+    assert_eq!(streaming(estate), "1");
+    write(estate, Db1, "after the promotion");
+    arrives(estate, Db2, "after the promotion");
 }
 
 /// The history of a primary that is given up must not be followed: db-2 on timeline N + 1 is lost for good, db-1 goes on.
