@@ -9,5 +9,6 @@ pub mod audit;
 pub mod chart;
 pub mod cluster;
 pub mod database;
+pub mod failover;
 pub mod health;
 pub mod maintenance;

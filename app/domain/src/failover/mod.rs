@@ -1,0 +1,17 @@
+//! Changing the primary of the watched cluster: planned while it is healthy, unplanned when it is gone. What is known of the
+//! cluster and of the means to act on it is a [`Situation`]; the gates judge it, and nothing else.
+
+mod loss;
+mod memory;
+mod planned;
+mod situation;
+mod unplanned;
+
+#[cfg(test)]
+mod examples;
+
+pub use loss::Loss;
+pub use memory::{Memory, Remembered};
+pub use planned::switchover_gates;
+pub use situation::{Control, ExporterWord, Limits, NodeMeans, Routed, Routing, Situation};
+pub use unplanned::{failover_gates, gone_primary};
