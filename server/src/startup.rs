@@ -29,19 +29,20 @@ use crate::{
     services::{
         actions::{
             Actions, ActionsParts, Handler, Handlers,
-            kinds::{maintenance::MaintenanceHandler, sessions::SessionsHandler},
+            kinds::{maintenance::MaintenanceHandler, primary::PrimaryHandler, sessions::SessionsHandler},
         },
         audit::{AuditLog, EventMaker, Recorder},
         cluster::WatchedCluster,
         console::ConsoleService,
         database::WatchedSessions,
+        failover::{Failover, FailoverParts},
         health::{charts::Charts, engine::Engine, hub::Hub},
         identity::{Identity, IdentityParts, Limiter, Passwords},
         maintenance::{Maintenance, MaintenanceParts},
     },
     telemetry::metrics::Metrics,
     workers::{
-        announcements, executor,
+        announcements, cluster, executor,
         leadership::{self, Leadership},
         maintenance,
         notifier::Notifier,
@@ -92,11 +93,22 @@ impl Console {
             .map(|node| DatabaseSessions::new(node.connection()))
             .collect();
         let database = WatchedSessions::new(sessions, config.database_sessions.clone(), Arc::clone(&clock));
-        let cluster = nodes
+        let sights = nodes
             .iter()
             .map(|node| ClusterNode::new(node.connection()))
             .collect();
-        let cluster = WatchedCluster::new(cluster, Arc::clone(&clock));
+        let watched = Arc::new(WatchedCluster::new(sights, Arc::clone(&clock)));
+        let failover = match &config.failover {
+            None => None,
+            Some(section) => Some(Arc::new(Failover::new(FailoverParts {
+                config: section.clone(),
+                nodes: &config.postgres,
+                cluster: Arc::clone(&watched),
+                prometheus: prometheus.clone(),
+                pool: pool.clone(),
+                clock: Arc::clone(&clock),
+            })?)),
+        };
         let relay = config.redis.as_ref().map(Relay::new).transpose()?;
         let metrics = Metrics::new();
         let stop = CancellationToken::new();
@@ -153,7 +165,7 @@ impl Console {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             policy: config.policy.clone(),
-            handlers: handlers(&config, &nodes, maintenance.as_ref()),
+            handlers: handlers(&config, &nodes, maintenance.as_ref(), failover.as_ref()),
             channels,
         }));
         if let Some(webhook) = &config.webhook {
@@ -167,6 +179,9 @@ impl Console {
             workers.spawn(notifier.run(stop.clone()));
         }
         workers.spawn(executor::run(Arc::clone(&actions), stop.clone()));
+        if let Some(failover) = &failover {
+            workers.spawn(cluster::run(Arc::clone(failover), stop.clone()));
+        }
 
         let initial = first_view(&config, &profile, relay.as_ref()).await;
         let hub = Arc::new(Hub::new(initial, &config.push));
@@ -233,7 +248,7 @@ impl Console {
             hub: Arc::clone(&hub),
             charts: Charts::new(prometheus, pool.clone()),
             database: Arc::new(database),
-            cluster,
+            cluster: watched,
             identity: Arc::clone(&identity),
             audit,
             actions,
@@ -335,7 +350,12 @@ impl Console {
 }
 
 /// What this installation can do: the kinds of actions whose means are configured.
-fn handlers(config: &Config, nodes: &[PostgresNode], maintenance: Option<&Arc<Maintenance>>) -> Handlers {
+fn handlers(
+    config: &Config,
+    nodes: &[PostgresNode],
+    maintenance: Option<&Arc<Maintenance>>,
+    failover: Option<&Arc<Failover>>,
+) -> Handlers {
     let sessions = nodes
         .iter()
         .map(|node| DatabaseSessions::new(node.connection()))
@@ -355,6 +375,12 @@ fn handlers(config: &Config, nodes: &[PostgresNode], maintenance: Option<&Arc<Ma
             Some(maintenance) => Ok(Arc::new(MaintenanceHandler::new(Arc::clone(maintenance))) as Arc<dyn Handler>),
             None => Err(
                 "how maintenance mode is switched is not configured, see [maintenance] in the example configuration".to_owned(),
+            ),
+        },
+        primary: match failover {
+            Some(failover) => Ok(Arc::new(PrimaryHandler::new(Arc::clone(failover))) as Arc<dyn Handler>),
+            None => Err(
+                "how the primary is changed is not configured, see [failover] in the example configuration".to_owned(),
             ),
         },
     }

@@ -28,8 +28,9 @@ mod prometheus;
 mod redis;
 
 pub use alertmanager::{Alertmanager, AlertmanagerOptions};
+pub use postgres::program;
+pub(crate) use postgres::psql;
 pub use postgres::{Postgres, PostgresOptions};
-pub(crate) use postgres::{program, psql};
 pub use prometheus::{Prometheus, PrometheusOptions};
 pub use redis::{Redis, RedisOptions};
 

@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 pub mod database;
 pub mod database_sessions;
+pub mod failover;
 pub mod http_source;
 pub mod identity;
 pub mod log;
@@ -28,6 +29,7 @@ pub mod webhook;
 use self::{
     database::DatabaseConfig,
     database_sessions::DatabaseSessionsConfig,
+    failover::{FailoverConfig, FailoverConfigError},
     http_source::{HttpSourceConfig, HttpSourceConfigError},
     identity::IdentityConfig,
     log::LogConfig,
@@ -70,6 +72,8 @@ pub struct Config {
     pub webhook: Option<WebhookConfig>,
     /// How maintenance mode is switched and seen; without it, it is not this console's business.
     pub maintenance: Option<MaintenanceConfig>,
+    /// How the primary of the watched cluster is changed; without it, it is not this console's business.
+    pub failover: Option<FailoverConfig>,
     /// Which metrics are watched.
     #[serde(default)]
     pub profile: ProfileConfig,
@@ -116,6 +120,9 @@ pub enum ConfigError {
     /// A `[maintenance]` section that cannot be used.
     #[error(transparent)]
     Maintenance(#[from] MaintenanceConfigError),
+    /// A `[failover]` section that cannot be used.
+    #[error(transparent)]
+    Failover(#[from] FailoverConfigError),
     /// A `[policy]` that cannot be used.
     #[error("[policy]: {0}")]
     Policy(#[from] PolicyError),
@@ -171,6 +178,9 @@ impl Config {
         if let Some(maintenance) = &self.maintenance {
             maintenance.check()?;
         }
+        if let Some(failover) = &self.failover {
+            failover.check()?;
+        }
         let bounds = [
             (
                 "database_sessions.long_running_s",
@@ -220,7 +230,11 @@ mod tests {
 
     const EXAMPLE: &str = include_str!("../../../deploy/quarterdeck.example.toml");
 
-    const DRIVERS: [&str; 4] = ["http", "command", "redis", "kubernetes"];
+    /// Sections of which only one means may be given.
+    const MEANS: [(&str, &[&str]); 2] = [
+        ("maintenance", &["http", "command", "redis", "kubernetes"]),
+        ("failover", &["pgbouncer", "kubernetes", "command"]),
+    ];
 
     /// The example with every setting that is commented out (`#key = value`, no space after the mark) put in force.
     fn example_in_full() -> String {
@@ -235,16 +249,20 @@ mod tests {
     fn the_example_is_usable_as_it_stands_and_with_every_setting_in_force() {
         Config::from_toml(EXAMPLE).unwrap();
         // Of the three ways to sign in at a source only one may be given; the other two are dropped here. So are all but
-        // one way to switch maintenance mode.
+        // one means in each section that takes one.
         let full: String = example_in_full()
             .lines()
             .filter(|line| !line.starts_with("bearer_token"))
             .collect::<Vec<_>>()
             .join("\n");
-        for driver in DRIVERS {
+        let most = MEANS.iter().map(|(_, means)| means.len()).max().unwrap_or(0);
+        for index in 0..most {
             let mut table: toml::Table = toml::from_str(&full).unwrap();
-            let maintenance = table["maintenance"].as_table_mut().unwrap();
-            maintenance.retain(|key, _| key == driver || !DRIVERS.contains(&key));
+            for (section, means) in MEANS {
+                let kept = means[index % means.len()];
+                let section = table[section].as_table_mut().unwrap();
+                section.retain(|key, _| key == kept || !means.contains(&key));
+            }
             Config::from_toml(&table.to_string()).unwrap();
         }
     }
@@ -275,6 +293,10 @@ mod tests {
             "maintenance.command",
             "maintenance.redis",
             "maintenance.kubernetes",
+            "failover",
+            "failover.pgbouncer",
+            "failover.kubernetes",
+            "failover.command",
             "profile",
             "identity",
             "poller",

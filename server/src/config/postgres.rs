@@ -6,6 +6,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 
+use super::failover::host_and_port;
+
 /// One node that is asked for its role and its sessions. The role that signs in needs `pg_monitor`, and
 /// `pg_signal_backend` if sessions are to be ended from the console; it need not be a superuser.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,6 +21,19 @@ pub struct PostgresNodeConfig {
     /// Longest time to wait for a connection, and again for an answer; seconds.
     #[serde(default = "default_timeout_s")]
     pub timeout_s: f64,
+    /// The same node for a role that may change the primary: see `[failover]`.
+    pub control_url: Option<SecretString>,
+    /// Where clients are sent when this node is the primary: `host:port`. Without it the one of `url`.
+    pub client_address: Option<String>,
+    /// PromQL that is 1 while the node's exporter reaches it and 0 while it does not.
+    pub exporter_up: Option<String>,
+    /// Program and arguments that take the node down for good, so that it can't take writes. It is also run when the node is
+    /// down already.
+    #[serde(default)]
+    pub fence: Vec<String>,
+    /// Program and arguments that make the node a standby of the present primary.
+    #[serde(default)]
+    pub rejoin: Vec<String>,
 }
 
 const fn default_timeout_s() -> f64 {
@@ -33,6 +48,11 @@ impl PostgresNodeConfig {
             name: name.into(),
             url: SecretString::from(url.into()),
             timeout_s: default_timeout_s(),
+            control_url: None,
+            client_address: None,
+            exporter_up: None,
+            fence: Vec::new(),
+            rejoin: Vec::new(),
         }
     }
 
@@ -47,9 +67,43 @@ impl PostgresNodeConfig {
     /// # Errors
     /// [`PostgresNodeConfigError::Url`], which does not repeat the address, as it may hold a password.
     pub fn connect_options(&self) -> Result<PgConnectOptions, PostgresNodeConfigError> {
-        let text = self.url.expose_secret();
+        self.options(&self.url, "url")
+    }
+
+    /// The address for the role that may change the primary, if there is one.
+    ///
+    /// # Errors
+    /// [`PostgresNodeConfigError::Url`].
+    pub fn control_options(&self) -> Result<Option<PgConnectOptions>, PostgresNodeConfigError> {
+        let url = self.control_url.as_ref();
+        url.map(|url| self.options(url, "control_url")).transpose()
+    }
+
+    /// Where clients are sent when this node is the primary.
+    ///
+    /// # Errors
+    /// [`PostgresNodeConfigError`].
+    pub fn address(&self) -> Result<(String, u16), PostgresNodeConfigError> {
+        match &self.client_address {
+            None => {
+                let options = self.connect_options()?;
+                Ok((options.get_host().to_owned(), options.get_port()))
+            }
+            Some(text) => host_and_port(text).ok_or_else(|| PostgresNodeConfigError::ClientAddress {
+                name: self.name.clone(),
+            }),
+        }
+    }
+
+    fn options(
+        &self,
+        url: &SecretString,
+        key: &'static str,
+    ) -> Result<PgConnectOptions, PostgresNodeConfigError> {
+        let text = url.expose_secret();
         let wrong = || PostgresNodeConfigError::Url {
             name: self.name.clone(),
+            key,
         };
         if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
             return Err(wrong());
@@ -77,6 +131,8 @@ impl PostgresNodeConfig {
                 });
             }
             node.connect_options()?;
+            node.control_options()?;
+            node.address()?;
         }
         Ok(())
     }
@@ -105,9 +161,17 @@ pub enum PostgresNodeConfigError {
     },
     /// An address that cannot be read.
     #[error(
-        "[[postgres]] {name:?}: url cannot be read (it is not repeated here, as it may hold a password); write postgres://user:password@host:port/database, with special characters percent-encoded"
+        "[[postgres]] {name:?}: {key} cannot be read (it is not repeated here, as it may hold a password); write postgres://user:password@host:port/database, with special characters percent-encoded"
     )]
     Url {
+        /// The node.
+        name: String,
+        /// Which of its addresses.
+        key: &'static str,
+    },
+    /// No host with a port.
+    #[error("[[postgres]] {name:?}: client_address must be host:port")]
+    ClientAddress {
         /// The node.
         name: String,
     },
@@ -126,7 +190,13 @@ mod tests {
         ] {
             let node = PostgresNodeConfig::new("a", url);
             let error = PostgresNodeConfig::check_all(std::slice::from_ref(&node)).unwrap_err();
-            assert_eq!(error, PostgresNodeConfigError::Url { name: "a".into() });
+            assert_eq!(
+                error,
+                PostgresNodeConfigError::Url {
+                    name: "a".into(),
+                    key: "url",
+                }
+            );
             assert!(!format!("{error} {error:?} {node:?}").contains("hunter2"));
         }
     }

@@ -139,16 +139,3 @@ pub async fn is_executing(executor: impl PgExecutor<'_>, action: uuid::Uuid) -> 
     .fetch_one(executor)
     .await?)
 }
-
-/// The number of an action of these kinds that is being executed, if there is one.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn executing(executor: impl PgExecutor<'_>, kinds: &[&str]) -> Result<Option<i64>, DbError> {
-    Ok(sqlx::query_scalar(
-        "select number from quarterdeck.actions where state = 'executing' and kind = any ($1) order by number limit 1",
-    )
-    .bind(kinds)
-    .fetch_optional(executor)
-    .await?)
-}

@@ -53,7 +53,7 @@ pub struct ConsoleService {
     /// Sessions of the watched database.
     pub database: Arc<WatchedSessions>,
     /// The nodes of the watched database, together.
-    pub cluster: WatchedCluster,
+    pub cluster: Arc<WatchedCluster>,
     /// Accounts and sessions.
     pub identity: Arc<Identity>,
     /// The audit log, for reading.
@@ -246,7 +246,7 @@ impl Console for AskedConsole {
     fn topology<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<TopologyView, ConsoleError>> {
         Box::pin(async move {
             self.allow(subject, Permission::ViewDatabase)?;
-            Ok(TopologyView::clone(&*self.service.cluster.topology().await))
+            Ok(self.service.cluster.topology().await)
         })
     }
 

@@ -116,7 +116,7 @@ impl Maintenance {
     pub async fn executing(&self) -> Result<Option<i64>, DbError> {
         use quarterdeck_domain::action::ActionKind::{MaintenanceOff, MaintenanceOn};
         let kinds = [MaintenanceOn.as_str(), MaintenanceOff.as_str()];
-        db::within(DB_LIMIT, db::maintenance::executing(&self.pool, &kinds)).await
+        db::within(DB_LIMIT, db::actions::executing(&self.pool, &kinds)).await
     }
 
     /// The maintenance that is on, or was being switched on, as the table has it.

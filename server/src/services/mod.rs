@@ -5,6 +5,7 @@ pub mod audit;
 pub mod cluster;
 pub mod console;
 pub mod database;
+pub mod failover;
 mod fresh;
 pub mod health;
 pub mod identity;

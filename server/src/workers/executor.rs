@@ -20,6 +20,8 @@ const ROUND: Duration = Duration::from_secs(1);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
 /// How long the outcome of a step is tried to be written: a little longer than the lease.
 const RECORD_LIMIT: Duration = Duration::from_secs(20);
+/// How long it may take to take back what was begun.
+const TAKE_BACK: Duration = Duration::from_secs(60);
 
 /// Works until `stop`; then it takes nothing up any more, and ends when what it does is done.
 pub async fn run(actions: Arc<Actions>, stop: CancellationToken) {
@@ -85,6 +87,10 @@ impl Execution {
         let Some(outcome) = outcome else {
             tracing::error!(action = %id, "an action was lost to another worker; nothing more is done");
             return;
+        };
+        let outcome = match outcome {
+            Outcome::Failed(failure) => self.taken_back(&*handler, &run, failure).await,
+            outcome => outcome,
         };
         tracing::info!(action = %id, outcome = ?outcome, "an action ends");
         let finished = self
@@ -164,6 +170,38 @@ impl Execution {
         Some(Outcome::Succeeded { summary })
     }
 
+    /// Takes back what was begun, and says so with the failure.
+    async fn taken_back(&self, handler: &dyn Handler, run: &Run, failure: Failure) -> Outcome {
+        let at = match &failure {
+            Failure::NotBegun { .. } => return Outcome::Failed(failure),
+            Failure::Step { step, .. } => step.clone(),
+            Failure::Stopped { before, .. } => before.clone(),
+        };
+        let work = tokio::time::timeout(TAKE_BACK, handler.take_back(run, &at));
+        let Some(Ok(taken)) = self.while_alive(run, work).await else {
+            return Outcome::Unknown {
+                step: at,
+                known: "What was begun could not be taken back in time, or another worker has the action."
+                    .to_owned(),
+            };
+        };
+        match (taken, failure) {
+            (Ok(None), failure) => Outcome::Failed(failure),
+            (Ok(Some(said)), Failure::Step { step, reason }) => Outcome::Failed(Failure::Step {
+                step,
+                reason: format!("{reason} {said}"),
+            }),
+            (Ok(Some(_)), failure) => Outcome::Failed(failure),
+            (Err(left), failure) => Outcome::Unknown {
+                step: at,
+                known: match failure {
+                    Failure::Step { reason, .. } => format!("{reason} {left}"),
+                    Failure::NotBegun { .. } | Failure::Stopped { .. } => left,
+                },
+            },
+        }
+    }
+
     /// Does one step within its time, and says meanwhile that the worker is alive. `None` when it has lost the action.
     async fn one_step(
         &self,
@@ -172,19 +210,25 @@ impl Execution {
         name: &'static str,
         limit: Duration,
     ) -> Option<Result<crate::services::actions::StepDone, StepError>> {
-        let mut work = handler.step(name, run);
-        let over = tokio::time::sleep(limit);
-        tokio::pin!(over);
+        let work = async {
+            match tokio::time::timeout(limit, handler.step(name, run)).await {
+                Ok(result) => result,
+                Err(_) => Err(StepError::Unknown(format!(
+                    "The step was not through after {} s and was left; whether it takes effect is not known.",
+                    limit.as_secs()
+                ))),
+            }
+        };
+        self.while_alive(run, work).await
+    }
+
+    /// Does `work`, and says meanwhile that the worker is alive. `None` when it has lost the action.
+    async fn while_alive<T>(&self, run: &Run, work: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(work);
         let mut alive = tokio::time::interval(SIGN_OF_LIFE);
         loop {
             tokio::select! {
                 result = &mut work => return Some(result),
-                () = &mut over => {
-                    return Some(Err(StepError::Unknown(format!(
-                        "The step was not through after {} s and was left; whether it takes effect is not known.",
-                        limit.as_secs()
-                    ))));
-                }
                 _ = alive.tick() => match self.actions.stay_alive(run.action, self.worker).await {
                     Ok(true) => {}
                     Ok(false) => return None,

@@ -1,6 +1,7 @@
 //! Long-running work beside the requests.
 
 pub mod announcements;
+pub mod cluster;
 pub mod executor;
 pub mod leadership;
 pub mod maintenance;

@@ -41,6 +41,10 @@ kinds! {
     MaintenanceOn = "maintenance_on",
     /// Serve again.
     MaintenanceOff = "maintenance_off",
+    /// Have a standby take the part of a healthy primary.
+    Switchover = "switchover",
+    /// Have a standby take the part of a primary that is gone.
+    Failover = "failover",
 }
 
 /// A text that names no kind.
@@ -152,6 +156,11 @@ const CHECK_BACKENDS: &str = "Open the database page, or run SELECT pid, backend
      and look for the backends that the plan names by pid and backend_start. Those that are not there are gone.";
 const CHECK_MAINTENANCE: &str = "Ask the service from outside: every request but health gets 503 while maintenance mode is on. The banner of \
      the console shows what its probes see.";
+const CHECK_PRIMARY: &str = "Open the topology page, or ask each node SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only'): exactly \
+     one may answer false and off. Then see where clients are sent (SHOW DATABASES in PgBouncer) and whether they are held back \
+     (paused = 1; RESUME lets them go on). While the candidate is still in recovery nothing has changed places: let the old primary \
+     write again with ALTER SYSTEM RESET default_transaction_read_only and SELECT pg_reload_conf(). Once it is promoted, the old one must stay \
+     read-only until it is made a standby.";
 const POOL_RUNBOOK: Option<&str> = Some("pool-exhausted");
 
 impl ActionKind {
@@ -249,6 +258,90 @@ impl ActionKind {
                 how_to_check: CHECK_MAINTENANCE,
                 runbook: Some("maintenance-mode"),
             },
+            Self::Switchover => ActionSpec {
+                kind: self,
+                title: "Switch over to a standby",
+                summary: "The standby takes the part of the primary, which is healthy, and the primary becomes a standby. Clients wait \
+                          meanwhile, for some seconds; nothing that was acknowledged is lost.",
+                risk: Risk::High,
+                undo: Undo::By(Self::Switchover),
+                steps: const {
+                    &[
+                        step(
+                            "checkpoint",
+                            "Write a checkpoint on the primary, so that the rest is quick",
+                            300,
+                            true,
+                        ),
+                        step(
+                            "pause",
+                            "Hold clients back, and let open transactions end",
+                            150,
+                            true,
+                        ),
+                        step(
+                            "stop_writes",
+                            "Make the primary read-only and end its other sessions",
+                            60,
+                            true,
+                        ),
+                        step("catch_up", "Wait until the standby has everything", 120, true),
+                        step(
+                            "promote",
+                            "Promote the standby, and wait until it takes writes",
+                            120,
+                            true,
+                        ),
+                        step("repoint", "Send clients to the new primary", 60, false),
+                        step("resume", "Let clients go on", 30, false),
+                        step(
+                            "verify",
+                            "Write and read through the clients' address, and see that only one node takes writes",
+                            90,
+                            false,
+                        ),
+                        step("rejoin", "Make the old primary a standby", 1800, false),
+                    ]
+                },
+                how_to_check: CHECK_PRIMARY,
+                runbook: Some("failover"),
+            },
+            Self::Failover => ActionSpec {
+                kind: self,
+                title: "Fail over to a standby",
+                summary: "The primary is gone, and the standby takes its part. What the primary had acknowledged and the standby had not received \
+                          is lost; the plan says how much that is. The old primary is kept from taking writes when it returns.",
+                risk: Risk::High,
+                undo: Undo::No(
+                    "The old primary can't be given back its part: it is made a standby, and a switchover leads back.",
+                ),
+                steps: const {
+                    &[
+                        step(
+                            "fence",
+                            "Keep the old primary from taking writes, and cut clients off from it",
+                            150,
+                            true,
+                        ),
+                        step(
+                            "promote",
+                            "Promote the standby, and wait until it takes writes",
+                            120,
+                            true,
+                        ),
+                        step("repoint", "Send clients to the new primary", 60, false),
+                        step("resume", "Let clients go on", 30, false),
+                        step(
+                            "verify",
+                            "Write and read through the clients' address, and see that only one node takes writes",
+                            90,
+                            false,
+                        ),
+                    ]
+                },
+                how_to_check: CHECK_PRIMARY,
+                runbook: Some("failover"),
+            },
         }
     }
 
@@ -278,10 +371,18 @@ impl ActionKind {
                 expires_s: 900,
                 ..rule
             },
-            Self::MaintenanceOn => Rule {
+            Self::MaintenanceOn | Self::Switchover => Rule {
                 approvals: 1,
                 confirmation: Confirmation::Typed,
                 break_glass: true,
+                ..rule
+            },
+            Self::Failover => Rule {
+                approvals: 1,
+                reauthenticate: true,
+                confirmation: Confirmation::Typed,
+                break_glass: true,
+                expires_s: 1800,
                 ..rule
             },
         }

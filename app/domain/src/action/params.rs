@@ -41,6 +41,18 @@ pub enum Params {
     },
     /// See [`ActionKind::MaintenanceOff`].
     MaintenanceOff {},
+    /// See [`ActionKind::Switchover`].
+    Switchover {
+        /// Name of the node that becomes the primary.
+        candidate: String,
+    },
+    /// See [`ActionKind::Failover`].
+    Failover {
+        /// Name of the node that becomes the primary.
+        candidate: String,
+        /// Whether a loss over the configured limit is accepted. The plan has its figure.
+        accept_loss: bool,
+    },
 }
 
 impl Params {
@@ -52,6 +64,8 @@ impl Params {
             Self::TerminateLongRunning { .. } => ActionKind::TerminateLongRunning,
             Self::MaintenanceOn { .. } => ActionKind::MaintenanceOn,
             Self::MaintenanceOff {} => ActionKind::MaintenanceOff,
+            Self::Switchover { .. } => ActionKind::Switchover,
+            Self::Failover { .. } => ActionKind::Failover,
         }
     }
 
@@ -65,6 +79,7 @@ impl Params {
                 format!("backends on {node} active for over {longer_than_s} s")
             }
             Self::MaintenanceOn { .. } | Self::MaintenanceOff {} => "the service".to_owned(),
+            Self::Switchover { candidate } | Self::Failover { candidate, .. } => candidate.clone(),
         }
     }
 }
@@ -150,6 +165,22 @@ impl Params {
                 }
             }
             ActionKind::MaintenanceOff => Self::MaintenanceOff {},
+            ActionKind::Switchover => Self::Switchover {
+                candidate: text("candidate")?.to_owned(),
+            },
+            ActionKind::Failover => Self::Failover {
+                candidate: text("candidate")?.to_owned(),
+                accept_loss: match field("accept_loss") {
+                    None | Some("" | "no") => false,
+                    Some("yes") => true,
+                    Some(other) => {
+                        return Err(ParamsError::Wrong {
+                            name: "accept_loss",
+                            reason: format!("{other:?} is neither yes nor no"),
+                        });
+                    }
+                },
+            },
         })
     }
 }

@@ -203,12 +203,15 @@ mod tests {
                 (ActionKind::TerminateLongRunning, 1),
                 (ActionKind::MaintenanceOn, 1),
                 (ActionKind::MaintenanceOff, 0),
+                (ActionKind::Switchover, 1),
+                (ActionKind::Failover, 1),
             ]
         );
         assert_eq!(
             rule(ActionKind::TerminateBackend).confirmation,
             Confirmation::Typed
         );
+        assert!(rule(ActionKind::Failover).reauthenticate);
         assert!(policy.check().is_ok() && policy.written_out().check().is_ok());
     }
 

@@ -103,6 +103,11 @@ fn Parameters(kind: ActionKind, missing: String) -> impl IntoView {
         }
         .into_any(),
         ActionKind::MaintenanceOff => ().into_any(),
+        ActionKind::Switchover | ActionKind::Failover => view! {
+            <p class="note">{format!("The node is chosen on the topology page ({missing} is missing here).")}</p>
+            <a class="button button-primary" href="/database/topology">"Open the topology page"</a>
+        }
+        .into_any(),
     };
     view! {
         <h1>{spec.title}</h1>

@@ -74,8 +74,11 @@ pub(crate) fn bin_dir() -> Result<PathBuf, PartError> {
         .to_owned())
 }
 
-/// One of PostgreSQL's own programs.
-pub(crate) fn program(name: &str) -> Result<String, PartError> {
+/// One of PostgreSQL's own programs, of the newest version that is installed.
+///
+/// # Errors
+/// When none is.
+pub fn program(name: &str) -> Result<String, PartError> {
     Ok(bin_dir()?.join(name).to_string_lossy().into_owned())
 }
 

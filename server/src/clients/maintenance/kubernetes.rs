@@ -1,48 +1,32 @@
 //! Switches maintenance mode by an environment variable of a Kubernetes deployment, and waits for the rollout.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Container};
 use kube::{
-    Api, Client, Config,
+    Api,
     api::{Patch, PatchParams},
-    config::{KubeConfigOptions, Kubeconfig},
 };
 use quarterdeck_domain::maintenance::Mode;
 use serde_json::json;
-use tokio::{sync::OnceCell, time::Instant};
+use tokio::time::Instant;
 
 use super::{Driver, Order, Place, SwitchError, Work, line};
-use crate::{clients::install_tls_provider, config::maintenance::KubernetesSwitchConfig};
+use crate::{
+    clients::kubernetes::{Failure, KubernetesApi, MANAGER, bounded},
+    config::maintenance::KubernetesSwitchConfig,
+};
 
-/// Longest time for one request.
-const REQUEST: Duration = Duration::from_secs(10);
 /// Time between two looks at a rollout.
 const LOOK: Duration = Duration::from_secs(1);
-/// Who the API server is told has set the variable.
-const MANAGER: &str = "quarterdeck";
+/// What the role must be allowed.
+const NEEDS: &str = "get and patch on the deployment";
 
 /// A deployment and its variable.
+#[derive(Debug)]
 pub(super) struct KubernetesSwitch {
+    api: KubernetesApi,
     config: KubernetesSwitchConfig,
-    /// Made at the first use: credentials are read then, and not when the console starts.
-    client: OnceCell<Client>,
-}
-
-impl fmt::Debug for KubernetesSwitch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KubernetesSwitch")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Why the API server gave nothing that can be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Failure {
-    /// Whether it answered, and refused.
-    refused: bool,
-    text: String,
 }
 
 /// How far a rollout is.
@@ -59,47 +43,18 @@ enum Rollout {
 impl KubernetesSwitch {
     pub fn new(config: KubernetesSwitchConfig) -> Self {
         Self {
+            api: KubernetesApi::new(config.kubeconfig.clone(), config.context.clone()),
             config,
-            client: OnceCell::new(),
         }
     }
 
-    async fn connect(&self) -> Result<Client, Failure> {
-        let refused = |text: String| Failure { refused: true, text };
-        install_tls_provider();
-        let options = KubeConfigOptions {
-            context: self.config.context.clone(),
-            ..KubeConfigOptions::default()
-        };
-        let config = match &self.config.kubeconfig {
-            Some(path) => {
-                let file = Kubeconfig::read_from(path).map_err(|error| refused(chain(&error)))?;
-                Config::from_custom_kubeconfig(file, &options)
-                    .await
-                    .map_err(|error| refused(chain(&error)))
-            }
-            None if self.config.context.is_some() => Config::from_kubeconfig(&options)
-                .await
-                .map_err(|error| refused(chain(&error))),
-            None => Config::infer().await.map_err(|error| refused(chain(&error))),
-        };
-        let mut config = config?;
-        config.connect_timeout = Some(REQUEST);
-        config.read_timeout = Some(REQUEST);
-        config.reset_reader_on_write = true;
-        // A request that may have changed something is not sent again by itself.
-        config.default_retry = false;
-        Client::try_from(config).map_err(|error| refused(chain(&error)))
-    }
-
     async fn deployments(&self) -> Result<Api<Deployment>, Failure> {
-        let client = self.client.get_or_try_init(|| self.connect()).await?;
-        Ok(Api::namespaced(client.clone(), &self.config.namespace))
+        Ok(Api::namespaced(self.api.client().await?, &self.config.namespace))
     }
 
     async fn get(&self) -> Result<Deployment, Failure> {
         let api = self.deployments().await?;
-        bounded(api.get(&self.config.deployment)).await
+        bounded(NEEDS, api.get(&self.config.deployment)).await
     }
 
     /// The container that has the variable.
@@ -166,7 +121,11 @@ impl KubernetesSwitch {
             ..PatchParams::default()
         };
         let api = self.deployments().await?;
-        bounded(api.patch(&self.config.deployment, &params, &Patch::Strategic(patch))).await
+        bounded(
+            NEEDS,
+            api.patch(&self.config.deployment, &params, &Patch::Strategic(patch)),
+        )
+        .await
     }
 
     async fn roll_out(&self, generation: i64) -> Result<String, SwitchError> {
@@ -230,49 +189,6 @@ fn rollout(deployment: &Deployment, generation: i64) -> Rollout {
         Rollout::Waiting(figures)
     } else {
         Rollout::Through(figures)
-    }
-}
-
-/// An error with what caused it, as one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        source = inner.source();
-    }
-    line(&text)
-}
-
-async fn bounded<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Failure> {
-    match tokio::time::timeout(REQUEST, request).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(kube::Error::Api(status))) => {
-            let hint = match status.code {
-                401 | 403 => " (check the credentials and their role: get and patch on the deployment)",
-                404 => " (check the namespace and the name)",
-                _ => "",
-            };
-            Err(Failure {
-                refused: status.code < 500,
-                text: format!(
-                    "the API server answered {}{hint}: {}",
-                    status.code,
-                    line(&status.message)
-                ),
-            })
-        }
-        Ok(Err(error)) => Err(Failure {
-            refused: false,
-            text: format!("the API server can't be asked: {}", chain(&error)),
-        }),
-        Err(_) => Err(Failure {
-            refused: false,
-            text: format!("the API server did not answer within {} s", REQUEST.as_secs()),
-        }),
     }
 }
 

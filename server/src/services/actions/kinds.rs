@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub mod maintenance;
+pub mod primary;
 pub mod sessions;
 
 /// A boxed future: what makes the trait object-safe.
@@ -97,6 +98,15 @@ pub trait Handler: Send + Sync + Debug {
     /// Does one step of [`ActionSpec::steps`](quarterdeck_domain::action::ActionSpec::steps). It is called once, and
     /// dropped when the step's time is over.
     fn step<'a>(&'a self, name: &'static str, run: &'a Run) -> Work<'a, Result<StepDone, StepError>>;
+
+    /// Takes back what was begun, when an execution ends before its aim and it is known how far it came. Answers what was
+    /// done, in a sentence; none where there is nothing to take back. `failed` is the step that failed or was not begun.
+    ///
+    /// # Errors
+    /// What could not be taken back, and what a person has to do.
+    fn take_back<'a>(&'a self, _run: &'a Run, _failed: &'a str) -> Work<'a, Result<Option<String>, String>> {
+        Box::pin(async { Ok(None) })
+    }
 }
 
 /// The handler of each kind, or why this installation has none.
@@ -106,6 +116,8 @@ pub struct Handlers {
     pub sessions: Result<Arc<dyn Handler>, String>,
     /// Maintenance mode.
     pub maintenance: Result<Arc<dyn Handler>, String>,
+    /// Switchover and failover.
+    pub primary: Result<Arc<dyn Handler>, String>,
 }
 
 impl Handlers {
@@ -119,6 +131,7 @@ impl Handlers {
                 self.sessions.as_ref()
             }
             ActionKind::MaintenanceOn | ActionKind::MaintenanceOff => self.maintenance.as_ref(),
+            ActionKind::Switchover | ActionKind::Failover => self.primary.as_ref(),
         }
         .map_err(String::as_str)
     }

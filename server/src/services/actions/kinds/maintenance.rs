@@ -39,7 +39,9 @@ impl Handler for MaintenanceHandler {
                 Params::MaintenanceOff {} => Ok(self.plan_off(params, now).await),
                 Params::CancelQuery { .. }
                 | Params::TerminateBackend { .. }
-                | Params::TerminateLongRunning { .. } => Err(PlanError::Parameters(
+                | Params::TerminateLongRunning { .. }
+                | Params::Switchover { .. }
+                | Params::Failover { .. } => Err(PlanError::Parameters(
                     "This is no action on maintenance mode.".to_owned(),
                 )),
             }

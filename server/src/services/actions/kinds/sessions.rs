@@ -71,7 +71,10 @@ impl Handler for SessionsHandler {
                 Params::TerminateLongRunning { node, longer_than_s } => {
                     self.plan_long(params, (node, *longer_than_s), agreed, now).await
                 }
-                Params::MaintenanceOn { .. } | Params::MaintenanceOff {} => {
+                Params::MaintenanceOn { .. }
+                | Params::MaintenanceOff {}
+                | Params::Switchover { .. }
+                | Params::Failover { .. } => {
                     Err(PlanError::Parameters("This is no action on sessions.".to_owned()))
                 }
             }

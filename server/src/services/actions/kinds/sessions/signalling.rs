@@ -52,7 +52,10 @@ impl SessionsHandler {
             Params::TerminateBackend { node, .. } | Params::TerminateLongRunning { node, .. } => {
                 (node, false)
             }
-            Params::MaintenanceOn { .. } | Params::MaintenanceOff {} => {
+            Params::MaintenanceOn { .. }
+            | Params::MaintenanceOff {}
+            | Params::Switchover { .. }
+            | Params::Failover { .. } => {
                 return Err(StepError::Failed("This is no action on sessions.".to_owned()));
             }
         };

@@ -1,0 +1,145 @@
+//! Changing the primary of the watched cluster: what is known of it, and the acts that a switchover and a failover are made
+//! of. What a step does with them is in [`actions::kinds::primary`](crate::services::actions::kinds::primary).
+
+mod act;
+mod known;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use quarterdeck_domain::failover::Memory;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+
+pub use act::ActError;
+pub use known::Known;
+
+use super::cluster::{Looked, WatchedCluster};
+use crate::{
+    clients::{
+        PrometheusClient,
+        node_control::NodeControl,
+        routing::{self, ClientRouting},
+        write_probe::WriteProbe,
+    },
+    clock::Clock,
+    config::{
+        failover::FailoverConfig,
+        postgres::{PostgresNodeConfig, PostgresNodeConfigError},
+    },
+};
+
+/// What [`Failover`] works with.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "each is what its type says")]
+pub struct FailoverParts<'a> {
+    pub config: FailoverConfig,
+    pub nodes: &'a [PostgresNodeConfig],
+    pub cluster: Arc<WatchedCluster>,
+    pub prometheus: PrometheusClient,
+    pub pool: PgPool,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A node and the means to act on it.
+#[derive(Debug)]
+pub(crate) struct Node {
+    control: NodeControl,
+    address: (String, u16),
+    exporter_up: Option<String>,
+    fence: Vec<String>,
+    rejoin: Vec<String>,
+}
+
+impl Node {
+    fn new(config: &PostgresNodeConfig) -> Result<Self, PostgresNodeConfigError> {
+        Ok(Self {
+            control: NodeControl::new(config)?,
+            address: config.address()?,
+            exporter_up: config.exporter_up.clone(),
+            fence: config.fence.clone(),
+            rejoin: config.rejoin.clone(),
+        })
+    }
+}
+
+/// Changes the primary of the watched cluster.
+#[derive(Debug)]
+pub struct Failover {
+    config: FailoverConfig,
+    nodes: Vec<Node>,
+    cluster: Arc<WatchedCluster>,
+    routing: Box<dyn ClientRouting>,
+    prometheus: PrometheusClient,
+    probe: WriteProbe,
+    memory: Mutex<Memory>,
+    pool: PgPool,
+    clock: Arc<dyn Clock>,
+}
+
+impl Failover {
+    /// Prepares; nothing is asked yet.
+    ///
+    /// # Errors
+    /// For settings that can't be used; the text names them.
+    pub fn new(parts: FailoverParts<'_>) -> anyhow::Result<Self> {
+        Ok(Self {
+            nodes: parts.nodes.iter().map(Node::new).collect::<Result<_, _>>()?,
+            routing: routing::routing(&parts.config)?,
+            probe: WriteProbe::new(&parts.config)?,
+            cluster: parts.cluster,
+            prometheus: parts.prometheus,
+            memory: Mutex::default(),
+            pool: parts.pool,
+            clock: parts.clock,
+            config: parts.config,
+        })
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub const fn config(&self) -> &FailoverConfig {
+        &self.config
+    }
+
+    /// What sends clients to the primary.
+    #[must_use]
+    pub fn routing(&self) -> &dyn ClientRouting {
+        &*self.routing
+    }
+
+    /// Writes and reads as a client does.
+    #[must_use]
+    pub const fn probe(&self) -> &WriteProbe {
+        &self.probe
+    }
+
+    fn node(&self, name: &str) -> Result<&Node, ActError> {
+        self.nodes
+            .iter()
+            .find(|node| node.control.name() == name)
+            .ok_or_else(|| ActError::Refused(format!("{name} is not configured, see [[postgres]]")))
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        self.clock.now()
+    }
+
+    /// Looks at the nodes, and remembers how they were.
+    pub async fn look(&self) {
+        self.note(&*self.cluster.looked().await);
+    }
+
+    /// Remembers how the nodes were.
+    pub fn note(&self, looked: &Looked) {
+        self.memory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .note(looked.at_ms, &looked.sights);
+    }
+
+    fn memory(&self) -> Memory {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

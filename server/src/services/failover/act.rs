@@ -1,0 +1,254 @@
+//! The acts: holding clients back, stopping writes, catching up, promoting, fencing, rejoining.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use quarterdeck_domain::cluster::{Lsn, NodeSight, Topology};
+use tokio::time::Instant;
+
+use super::Failover;
+use crate::clients::{
+    node_connection::NodeError,
+    node_control::WriteAttempt,
+    program::{Ended, Program, last_line},
+};
+
+/// Time between two looks at something that is waited for.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a promotion may take.
+const PROMOTION: Duration = Duration::from_secs(60);
+/// How long a node may take to stream after it was made a standby.
+const STREAMING: Duration = Duration::from_secs(60);
+
+/// Why an act did not come about. No text has a full stop.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ActError {
+    /// It did not, that much is sure.
+    #[error("{0}")]
+    Refused(String),
+    /// It is not known whether it did.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+impl From<NodeError> for ActError {
+    fn from(error: NodeError) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+impl Failover {
+    /// Writes a checkpoint on a node.
+    ///
+    /// # Errors
+    /// [`ActError`].
+    pub async fn checkpoint(&self, node: &str, limit: Duration) -> Result<(), ActError> {
+        Ok(self.node(node)?.control.checkpoint(limit).await?)
+    }
+
+    /// Makes a primary read-only and ends the sessions there; answers how many were ended, and how many could not be.
+    ///
+    /// # Errors
+    /// [`ActError`].
+    pub async fn stop_writes(&self, node: &str) -> Result<(i64, i64), ActError> {
+        let control = &self.node(node)?.control;
+        control.set_read_only(true).await?;
+        let ended = control.end_sessions().await?;
+        if control.try_to_write().await? == WriteAttempt::Taken {
+            return Err(ActError::Refused(format!(
+                "{node} still takes writes though it is read-only"
+            )));
+        }
+        Ok((ended.ended, ended.beyond))
+    }
+
+    /// Lets a primary take writes again. Nothing changes if it does.
+    ///
+    /// # Errors
+    /// [`ActError`].
+    pub async fn allow_writes(&self, node: &str) -> Result<(), ActError> {
+        Ok(self.node(node)?.control.set_read_only(false).await?)
+    }
+
+    /// Waits until the candidate has replayed everything that the primary has on disk; answers up to where.
+    ///
+    /// # Errors
+    /// [`ActError`], with how far it came.
+    pub async fn catch_up(
+        &self,
+        primary: &str,
+        candidate: &str,
+        patience: Duration,
+    ) -> Result<Lsn, ActError> {
+        let (primary, candidate) = (&self.node(primary)?.control, &self.node(candidate)?.control);
+        let begun = Instant::now();
+        let aim = primary.flushed().await?;
+        loop {
+            let reached = candidate.replayed().await?;
+            if reached >= Some(aim) {
+                return Ok(aim);
+            }
+            if begun.elapsed() >= patience {
+                let missing = reached.map_or(aim.bytes(), |reached| aim.since(reached));
+                return Err(ActError::Refused(format!(
+                    "{} still lacked {missing} bytes of WAL after {} s",
+                    candidate.name(),
+                    patience.as_secs()
+                )));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Promotes a standby and waits until it takes writes. Answers up to where it had replayed.
+    ///
+    /// # Errors
+    /// [`ActError::Unknown`] where the promotion was asked for and did not come about in time: it may still.
+    pub async fn promote(&self, candidate: &str) -> Result<Option<Lsn>, ActError> {
+        let control = &self.node(candidate)?.control;
+        let before = control.present().await?;
+        if !before.in_recovery {
+            return Err(ActError::Refused(format!("{candidate} is no standby any more")));
+        }
+        let asked = control.promote(PROMOTION).await;
+        let present = control.present().await;
+        match (asked, present) {
+            (_, Ok(present)) if !present.in_recovery => {
+                if present.read_only {
+                    // It was kept from writing when it was a primary before.
+                    control.set_read_only(false).await.map_err(|error| {
+                        ActError::Refused(format!(
+                            "{candidate} is promoted, but stays read-only ({error}): run ALTER SYSTEM RESET default_transaction_read_only and SELECT pg_reload_conf() there"
+                        ))
+                    })?;
+                }
+                // It keeps the figure from its recovery.
+                Ok(control.replayed().await.ok().flatten())
+            }
+            (Err(NodeError::Refused { reason }), Ok(_)) => Err(ActError::Refused(format!(
+                "{candidate} refuses to be promoted: {reason}"
+            ))),
+            (asked, _) => {
+                let why = match asked {
+                    Err(error) => format!("{candidate} {error}"),
+                    Ok(_) => format!("{candidate} is still in recovery after {} s", PROMOTION.as_secs()),
+                };
+                Err(ActError::Unknown(format!(
+                    "it was asked to promote, and {why}; it may still become a primary"
+                )))
+            }
+        }
+    }
+
+    /// Sends clients to a node.
+    ///
+    /// # Errors
+    /// [`ActError`].
+    pub async fn point_to(&self, node: &str) -> Result<String, ActError> {
+        let (host, port) = &self.node(node)?.address;
+        self.routing
+            .point_to(host, *port)
+            .await
+            .map_err(ActError::Refused)
+    }
+
+    /// Takes a node down for good by its own program; nothing where it has none. Answers what the program said.
+    ///
+    /// # Errors
+    /// [`ActError`].
+    pub async fn fence(&self, node: &str) -> Result<Option<String>, ActError> {
+        let limit = Duration::from_secs(self.config.fence_timeout_s);
+        let node = self.node(node)?;
+        self.run(&node.fence, limit).await
+    }
+
+    /// Makes a node a standby of `primary` by its own program, and waits until it streams; none where it has no such
+    /// program.
+    ///
+    /// # Errors
+    /// [`ActError`].
+    pub async fn rejoin(&self, node: &str, primary: &str) -> Result<Option<String>, ActError> {
+        let limit = Duration::from_secs(self.config.rejoin_timeout_s);
+        // Until its first checkpoint a new primary's control file has the old timeline, and pg_rewind finds nothing to do.
+        self.checkpoint(primary, limit).await?;
+        let said = match self.run(&self.node(node)?.rejoin, limit).await? {
+            None => return Ok(None),
+            Some(said) => said,
+        };
+        let begun = Instant::now();
+        loop {
+            let sights = self.cluster.look().await.sights;
+            let topology = Topology::new(&sights);
+            let timeline = topology.primary().and_then(|(_, state, _)| state.timeline);
+            let streams = topology
+                .node(node)
+                .and_then(NodeSight::standby)
+                .is_some_and(|(state, standby)| {
+                    let receiver = standby.receiver.as_ref();
+                    state.timeline == timeline
+                        && receiver.is_some_and(|receiver| receiver.status == "streaming")
+                });
+            if streams {
+                return Ok(Some(said));
+            }
+            if begun.elapsed() >= STREAMING {
+                return Err(ActError::Refused(format!(
+                    "the program ended well ({said}), but {node} does not stream after {} s",
+                    STREAMING.as_secs()
+                )));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// The steps that make `old` a standby of `new`, for somebody who does it by hand.
+    pub fn rejoin_by_hand(&self, old: &str, new: &str) -> String {
+        let (host, port) = self
+            .node(new)
+            .map(|node| node.address.clone())
+            .unwrap_or_else(|_| (new.to_owned(), 5432));
+        format!(
+            "Run CHECKPOINT on {new}. On {old}: pg_ctl stop -m fast; pg_rewind --target-pgdata=$PGDATA --source-server='host={host} port={port} dbname=postgres' \
+             --write-recovery-conf; remove default_transaction_read_only from postgresql.auto.conf; pg_ctl start. It must then stream from {new} \
+             (its replication slot there has to exist)."
+        )
+    }
+
+    /// Who takes writes by a real attempt: none is known to refuse that does not answer.
+    ///
+    /// # Errors
+    /// [`ActError`] when it could not be tried.
+    pub async fn refuses_writes(&self, node: &str) -> Result<bool, ActError> {
+        Ok(self.node(node)?.control.try_to_write().await? == WriteAttempt::Refused)
+    }
+
+    /// The primaries that take writes, by name.
+    pub async fn writable(&self) -> Vec<String> {
+        let sights = self.cluster.look().await.sights;
+        Topology::new(&sights)
+            .primaries()
+            .filter(|(_, state, _)| !state.read_only)
+            .map(|(sight, _, _)| sight.name.clone())
+            .collect()
+    }
+
+    async fn run(&self, argv: &[String], limit: Duration) -> Result<Option<String>, ActError> {
+        if argv.is_empty() {
+            return Ok(None);
+        }
+        let program = Program {
+            argv,
+            directory: &self.config.directory,
+            environment: BTreeMap::new(),
+            limit,
+        };
+        match program.run().await {
+            Ended::Well { output } => Ok(Some(last_line(&output))),
+            Ended::Badly { how } => Err(ActError::Refused(how)),
+            Ended::NotStarted { why } => Err(ActError::Refused(why)),
+            Ended::TimedOut => Err(ActError::Unknown(format!(
+                "the program was not through after {} s and was ended",
+                limit.as_secs()
+            ))),
+        }
+    }
+}

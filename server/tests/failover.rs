@@ -1,0 +1,25 @@
+//! Switchover and failover as a whole console does them, on a real primary with a real standby behind a real PgBouncer.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+#[expect(dead_code, reason = "each test binary uses its part of the shared support")]
+#[path = "support/database.rs"]
+mod database;
+#[expect(dead_code, reason = "each test binary uses its part of the shared support")]
+#[path = "support/deck.rs"]
+mod deck;
+
+#[path = "failover/console.rs"]
+mod console;
+#[path = "failover/gone.rs"]
+mod gone;
+#[path = "failover/pair.rs"]
+mod pair;
+#[path = "failover/planned.rs"]
+mod planned;
+#[path = "failover/writer.rs"]
+mod writer;

@@ -1,0 +1,131 @@
+//! A console with people who use it, and what they do with it.
+
+use std::time::Duration;
+
+use quarterdeck_domain::access::Role;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{
+    database::TestDatabase,
+    deck::{Browser, Deck, PASSWORD, Sources, account, eventually},
+};
+
+/// A console, its database, an operator and an approver.
+pub struct Bridge {
+    _database: TestDatabase,
+    _deck: Deck,
+    pub olive: Browser,
+    pub april: Browser,
+}
+
+impl Bridge {
+    pub async fn start(more: &str) -> Self {
+        Self::asking("http://127.0.0.1:9", more).await
+    }
+
+    /// With metrics from there.
+    pub async fn asking(prometheus: &str, more: &str) -> Self {
+        let database = TestDatabase::migrated().await;
+        account(&database, "olive", Role::Operator).await;
+        account(&database, "april", Role::Approver).await;
+        let deck = Deck::start(Sources {
+            database_url: database.config().url,
+            prometheus,
+            redis: None,
+            more,
+        })
+        .await;
+        Self {
+            olive: deck.signed_in("olive").await,
+            april: deck.signed_in("april").await,
+            _deck: deck,
+            _database: database,
+        }
+    }
+
+    /// What olive would be shown.
+    pub async fn plan(&self, params: &Value) -> Value {
+        let answer = self
+            .olive
+            .post_json("/api/v1/actions/plan", &json!({ "params": params }))
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    /// How the gates of a plan judged, those that did not pass: `name: refused`.
+    pub fn complaints(proposal: &Value) -> Vec<String> {
+        let gates = proposal["plan"]["gates"].as_array().unwrap();
+        gates
+            .iter()
+            .filter(|gate| gate["verdict"] != "passed")
+            .map(|gate| {
+                format!(
+                    "{}: {}",
+                    gate["name"].as_str().unwrap(),
+                    gate["verdict"].as_str().unwrap()
+                )
+            })
+            .collect()
+    }
+
+    /// Waits until the plan has no gate that refuses.
+    pub async fn plan_that_may(&self, params: &Value) -> Value {
+        let mut plan = Value::Null;
+        eventually("a plan that nothing refuses", async || {
+            plan = self.plan(params).await;
+            Self::complaints(&plan)
+                .iter()
+                .all(|complaint| !complaint.ends_with("refused"))
+        })
+        .await;
+        plan
+    }
+
+    /// Asks for what was planned, has it approved and starts it; answers its id.
+    pub async fn start_action(&self, proposal: &Value) -> String {
+        let body = json!({
+            "id": proposal["id"],
+            "params": proposal["plan"]["params"],
+            "digest": proposal["plan"]["digest"],
+            "reason": "It has to be.",
+            "typed": proposal["plan"]["object"],
+            "password": PASSWORD,
+        });
+        let asked = self.olive.post_json("/api/v1/actions", &body).await;
+        assert_eq!(asked.status, StatusCode::CREATED, "{}", asked.body);
+        let id = proposal["id"].as_str().unwrap().to_owned();
+        let digest = json!({ "digest": proposal["plan"]["digest"], "password": PASSWORD });
+        let approved = self
+            .april
+            .post_json(&format!("/api/v1/actions/{id}/approve"), &digest)
+            .await;
+        assert_eq!(approved.status, StatusCode::OK, "{}", approved.body);
+        let started = self
+            .olive
+            .post_json(&format!("/api/v1/actions/{id}/start"), &json!({}))
+            .await;
+        assert_eq!(started.status, StatusCode::OK, "{}", started.body);
+        id
+    }
+
+    /// The action as it is.
+    pub async fn action(&self, id: &str) -> Value {
+        let answer = self.olive.get(&format!("/api/v1/actions/{id}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    /// Waits for the action's end; answers its state.
+    pub async fn ended(&self, id: &str) -> Value {
+        for _ in 0..900 {
+            let action = self.action(id).await;
+            if !["approved", "executing"].contains(&action["line"]["state"].as_str().unwrap()) {
+                return action;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("it does not end: {}", self.action(id).await);
+    }
+}

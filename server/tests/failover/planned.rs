@@ -1,0 +1,159 @@
+//! Switchover: nothing that was acknowledged is lost, and what fails before the promotion is taken back.
+
+use serde_json::json;
+
+use crate::{
+    console::Bridge,
+    pair::{self, Pair},
+    writer::Writer,
+};
+
+fn started() -> Pair {
+    tokio::task::block_in_place(Pair::start)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_load_no_acknowledged_row_is_lost() {
+    let pair = started();
+    let bridge = Bridge::start(&pair.configuration("", "")).await;
+    let mut writer = Writer::start(pair.through("app", "app"));
+    writer.wait_for(50).await;
+    let plan = bridge
+        .plan_that_may(&json!({ "kind": "switchover", "candidate": "db-2" }))
+        .await;
+    assert_eq!(Bridge::complaints(&plan), ["rejoin: warned"], "{plan}");
+    let id = bridge.start_action(&plan).await;
+    let action = bridge.ended(&id).await;
+    assert_eq!(action["line"]["state"], "succeeded", "{action:#}");
+    writer.wait_for(50).await;
+    let acknowledged = writer.stop().await;
+    let there = pair::rows(&pair.second).await;
+    let lost: Vec<_> = acknowledged
+        .iter()
+        .filter(|id| there.binary_search(id).is_err())
+        .collect();
+    assert!(lost.is_empty(), "{lost:?} of {}", acknowledged.len());
+    // The old one took nothing that the new one lacks, and takes nothing any more.
+    let left = pair::rows(&pair.first).await;
+    assert!(left.iter().all(|id| there.binary_search(id).is_ok()));
+    let refused = pair
+        .first
+        .sql("app", "INSERT INTO rows VALUES (-1)")
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("read-only"), "{refused}");
+
+    // And back, once the old one is a standby.
+    tokio::task::block_in_place(|| pair.rejoin_first());
+    let plan = bridge
+        .plan_that_may(&json!({ "kind": "switchover", "candidate": "db-1" }))
+        .await;
+    let id = bridge.start_action(&plan).await;
+    let action = bridge.ended(&id).await;
+    assert_eq!(action["line"]["state"], "succeeded", "{action:#}");
+    assert_eq!(pair::rows(&pair.first).await, there);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_stays_open_ends_it_and_clients_go_on() {
+    let pair = started();
+    let bridge = Bridge::start(&pair.configuration("", "patience_s = 2")).await;
+    let plan = bridge
+        .plan_that_may(&json!({ "kind": "switchover", "candidate": "db-2" }))
+        .await;
+    let mut holder = sqlx::postgres::PgConnectOptions::new()
+        .host("127.0.0.1")
+        .port(pair.pgbouncer_port)
+        .username("app")
+        .database("app")
+        .extra_float_digits(None);
+    holder = holder.statement_cache_capacity(0);
+    let mut holder = sqlx::ConnectOptions::connect(&holder).await.unwrap();
+    sqlx::raw_sql("BEGIN; INSERT INTO rows VALUES (1)")
+        .execute(&mut holder)
+        .await
+        .unwrap();
+    let id = bridge.start_action(&plan).await;
+    let action = bridge.ended(&id).await;
+    assert_eq!(action["line"]["state"], "failed", "{action:#}");
+    let text = action.to_string();
+    assert!(
+        text.contains("transactions were still open after 2 s"),
+        "{action:#}"
+    );
+    sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    let mut writer = Writer::start(pair.through("app", "app"));
+    writer.wait_for(5).await;
+    writer.stop().await;
+    assert_eq!(
+        pair.second.sql("postgres", "SELECT pg_is_in_recovery()").unwrap(),
+        "t"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_does_not_catch_up_ends_it_and_the_primary_writes_again() {
+    let pair = started();
+    let bridge = Bridge::start(&pair.configuration("", "patience_s = 2")).await;
+    let plan = bridge
+        .plan_that_may(&json!({ "kind": "switchover", "candidate": "db-2" }))
+        .await;
+    let mut writer = Writer::start(pair.through("app", "app"));
+    writer.wait_for(5).await;
+    let sender = pair
+        .first
+        .sql("postgres", "SELECT pid FROM pg_stat_replication")
+        .unwrap();
+    let sender = rustix::process::Pid::from_raw(sender.parse().unwrap()).unwrap();
+    let id = bridge.start_action(&plan).await;
+    // Between the plan that is made at the start and the step.
+    rustix::process::kill_process(sender, rustix::process::Signal::STOP).unwrap();
+    let action = bridge.ended(&id).await;
+    rustix::process::kill_process(sender, rustix::process::Signal::CONT).unwrap();
+    assert_eq!(action["line"]["state"], "failed", "{action:#}");
+    assert!(action.to_string().contains("still lacked"), "{action:#}");
+    assert!(
+        action.to_string().contains("db-1 takes writes as before"),
+        "{action:#}"
+    );
+    writer.wait_for(5).await;
+    writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_is_named_with_the_statement_that_mends_it() {
+    let pair = started();
+    pair.first
+        .sql("postgres", "REVOKE pg_checkpoint FROM control")
+        .unwrap();
+    let bridge = Bridge::start(&pair.configuration("", "")).await;
+    let plan = bridge
+        .plan(&json!({ "kind": "switchover", "candidate": "db-2" }))
+        .await;
+    assert!(
+        plan.to_string().contains("GRANT pg_checkpoint TO control"),
+        "{plan:#}"
+    );
+    pair.first
+        .sql("postgres", "GRANT pg_checkpoint TO control")
+        .unwrap();
+    pair.pgbouncer.kill();
+    let plan = bridge
+        .plan(&json!({ "kind": "switchover", "candidate": "db-2" }))
+        .await;
+    assert!(
+        Bridge::complaints(&plan).contains(&"repoint: refused".to_owned()),
+        "{plan:#}"
+    );
+    let plan = bridge
+        .plan(&json!({ "kind": "switchover", "candidate": "db-1" }))
+        .await;
+    assert!(
+        Bridge::complaints(&plan).contains(&"primary_healthy: refused".to_owned()),
+        "{plan:#}"
+    );
+    let plan = bridge
+        .plan(&json!({ "kind": "switchover", "candidate": "db-9" }))
+        .await;
+    assert!(plan.to_string().contains("db-9 is not configured"), "{plan:#}");
+}
