@@ -107,6 +107,7 @@ impl Console {
                 prometheus: prometheus.clone(),
                 pool: pool.clone(),
                 clock: Arc::clone(&clock),
+                entropy: Arc::clone(&entropy),
             })?)),
         };
         let relay = config.redis.as_ref().map(Relay::new).transpose()?;
@@ -249,6 +250,7 @@ impl Console {
             charts: Charts::new(prometheus, pool.clone()),
             database: Arc::new(database),
             cluster: watched,
+            failover,
             identity: Arc::clone(&identity),
             audit,
             actions,

@@ -63,6 +63,15 @@ pub struct Ended {
     pub beyond: i64,
 }
 
+/// What only an old primary has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Surplus {
+    /// Bytes of WAL after the place at which the new primary began. A restart adds some of its own.
+    pub bytes: i64,
+    /// Transactions that were committed there; none where `pg_walinspect` can't be asked.
+    pub transactions: Option<i64>,
+}
+
 /// What came of an attempt to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WriteAttempt {
@@ -257,6 +266,43 @@ impl NodeControl {
         let mut connection = self.connect().await?;
         let promote = sqlx::query_scalar("SELECT pg_promote(true, $1)").bind(seconds);
         within(limit + self.timeout, promote.fetch_one(&mut connection)).await
+    }
+
+    /// What it has after the place at which another node became the primary.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn surplus(&self, since: Lsn) -> Result<Surplus, NodeError> {
+        const COUNT: &str = "
+            SELECT count(*) FROM pg_get_wal_records_info($1::pg_lsn, pg_current_wal_flush_lsn())
+             WHERE resource_manager = 'Transaction' AND record_type LIKE 'COMMIT%'";
+        let flushed = self.flushed().await?;
+        let bytes = i64::try_from(flushed.since(since)).unwrap_or(i64::MAX);
+        if bytes == 0 {
+            return Ok(Surplus {
+                bytes,
+                transactions: Some(0),
+            });
+        }
+        let mut connection = self.connect().await?;
+        let counted = sqlx::query_scalar(COUNT)
+            .bind(since.to_string())
+            .fetch_one(&mut connection);
+        match within(self.timeout.max(Duration::from_secs(30)), counted).await {
+            Ok(transactions) => Ok(Surplus {
+                bytes,
+                transactions: Some(transactions),
+            }),
+            // The extension is not there, may not be asked, or the WAL is gone.
+            Err(NodeError::Refused { reason }) => {
+                tracing::info!(node = self.name, reason, "lost transactions can't be counted");
+                Ok(Surplus {
+                    bytes,
+                    transactions: None,
+                })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Tries to write. What is written goes with the session.

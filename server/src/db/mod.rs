@@ -6,6 +6,7 @@
 pub mod actions;
 pub mod api_tokens;
 pub mod audit;
+pub mod fences;
 pub mod health_transitions;
 pub mod inspection;
 pub mod leadership;

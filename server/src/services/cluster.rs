@@ -15,7 +15,7 @@ use crate::{
 /// All nodes as they were looked at together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Looked {
-    /// When, ms since 1970.
+    /// When the look began, ms since 1970.
     pub at_ms: i64,
     /// Each node, in the order of the configuration.
     pub sights: Vec<NodeSight>,
@@ -43,11 +43,9 @@ impl WatchedCluster {
     /// Looks at all nodes now. A node that does not answer is part of the answer; it takes no longer than the longest time
     /// limit of a node.
     pub async fn look(&self) -> Looked {
+        let at_ms = unix_ms(self.clock.now());
         let sights = join_all(self.nodes.iter().map(ClusterNode::look)).await;
-        Looked {
-            at_ms: unix_ms(self.clock.now()),
-            sights,
-        }
+        Looked { at_ms, sights }
     }
 
     /// As [`Self::look`], at most a second old.

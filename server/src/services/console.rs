@@ -32,6 +32,7 @@ use super::{
     audit::{AuditLog, Origin, Selection},
     cluster::WatchedCluster,
     database::WatchedSessions,
+    failover::Failover,
     health::{charts::Charts, hub::Hub},
     identity::{
         Identity,
@@ -54,6 +55,8 @@ pub struct ConsoleService {
     pub database: Arc<WatchedSessions>,
     /// The nodes of the watched database, together.
     pub cluster: Arc<WatchedCluster>,
+    /// Changing its primary, if that is configured.
+    pub failover: Option<Arc<Failover>>,
     /// Accounts and sessions.
     pub identity: Arc<Identity>,
     /// The audit log, for reading.
@@ -246,7 +249,12 @@ impl Console for AskedConsole {
     fn topology<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<TopologyView, ConsoleError>> {
         Box::pin(async move {
             self.allow(subject, Permission::ViewDatabase)?;
-            Ok(self.service.cluster.topology().await)
+            let mut view = self.service.cluster.topology().await;
+            if let Some(failover) = &self.service.failover {
+                view.clients = Some(failover.clients().await);
+                view.fences = failover.fences();
+            }
+            Ok(view)
         })
     }
 

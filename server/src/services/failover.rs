@@ -2,18 +2,26 @@
 //! of. What a step does with them is in [`actions::kinds::primary`](crate::services::actions::kinds::primary).
 
 mod act;
+mod clients;
+mod guard;
 mod known;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use quarterdeck_app::view::topology::ClientsView;
 use quarterdeck_domain::failover::Memory;
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
 pub use act::ActError;
+pub use guard::By;
 pub use known::Known;
 
-use super::cluster::{Looked, WatchedCluster};
+use super::{
+    audit::EventMaker,
+    cluster::{Looked, WatchedCluster},
+    fresh::Fresh,
+};
 use crate::{
     clients::{
         PrometheusClient,
@@ -26,6 +34,7 @@ use crate::{
         failover::FailoverConfig,
         postgres::{PostgresNodeConfig, PostgresNodeConfigError},
     },
+    entropy::Entropy,
 };
 
 /// What [`Failover`] works with.
@@ -38,6 +47,7 @@ pub struct FailoverParts<'a> {
     pub prometheus: PrometheusClient,
     pub pool: PgPool,
     pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
 }
 
 /// A node and the means to act on it.
@@ -72,8 +82,12 @@ pub struct Failover {
     prometheus: PrometheusClient,
     probe: WriteProbe,
     memory: Mutex<Memory>,
+    orders: Mutex<guard::Orders>,
+    routes: Fresh<ClientsView>,
+    events: EventMaker,
     pool: PgPool,
     clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
 }
 
 impl Failover {
@@ -89,8 +103,12 @@ impl Failover {
             cluster: parts.cluster,
             prometheus: parts.prometheus,
             memory: Mutex::default(),
+            orders: Mutex::default(),
+            routes: Fresh::default(),
+            events: EventMaker::new(Arc::clone(&parts.clock), Arc::clone(&parts.entropy)),
             pool: parts.pool,
             clock: parts.clock,
+            entropy: parts.entropy,
             config: parts.config,
         })
     }
@@ -126,9 +144,11 @@ impl Failover {
         self.clock.now()
     }
 
-    /// Looks at the nodes, and remembers how they were.
-    pub async fn look(&self) {
-        self.note(&*self.cluster.looked().await);
+    /// Looks at the nodes, remembers how they were, and holds what was ordered against it.
+    pub async fn watch(&self) {
+        let looked = self.cluster.looked().await;
+        self.note(&looked);
+        self.enforce(&looked).await;
     }
 
     /// Remembers how the nodes were.

@@ -1,4 +1,5 @@
-//! Watches the cluster whose primary may have to be changed: once it is gone, only what was seen before tells what it had.
+//! Watches the cluster whose primary may have to be changed: once it is gone, only what was seen before tells what it had, and
+//! when it returns it must not take writes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,6 +15,6 @@ pub async fn run(failover: Arc<Failover>, stop: CancellationToken) {
     let mut every = tokio::time::interval(EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(every.tick()).await.is_some() {
-        failover.look().await;
+        failover.watch().await;
     }
 }

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::{
     database::TestDatabase,
-    deck::{Browser, Deck, PASSWORD, Sources, account, eventually},
+    deck::{Browser, Deck, PASSWORD, Sources, account},
 };
 
 /// A console, its database, an operator and an approver.
 pub struct Bridge {
-    _database: TestDatabase,
+    pub database: TestDatabase,
     _deck: Deck,
     pub olive: Browser,
     pub april: Browser,
@@ -40,7 +40,7 @@ impl Bridge {
             olive: deck.signed_in("olive").await,
             april: deck.signed_in("april").await,
             _deck: deck,
-            _database: database,
+            database,
         }
     }
 
@@ -70,17 +70,26 @@ impl Bridge {
             .collect()
     }
 
-    /// Waits until the plan has no gate that refuses.
-    pub async fn plan_that_may(&self, params: &Value) -> Value {
+    /// Waits until only these gates of the plan refuse, and answers it.
+    pub async fn plan_refused_by(&self, params: &Value, refusing: &[&str]) -> Value {
         let mut plan = Value::Null;
-        eventually("a plan that nothing refuses", async || {
+        for _ in 0..300 {
             plan = self.plan(params).await;
-            Self::complaints(&plan)
+            let complaints = Self::complaints(&plan);
+            let refused = complaints
                 .iter()
-                .all(|complaint| !complaint.ends_with("refused"))
-        })
-        .await;
-        plan
+                .filter_map(|complaint| complaint.strip_suffix(": refused"));
+            if refused.eq(refusing.iter().copied()) {
+                return plan;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("waited for a plan that {refusing:?} alone refuse: {plan:#}");
+    }
+
+    /// Waits until nothing refuses the plan, and answers it.
+    pub async fn plan_that_may(&self, params: &Value) -> Value {
+        self.plan_refused_by(params, &[]).await
     }
 
     /// Asks for what was planned, has it approved and starts it; answers its id.
@@ -108,6 +117,24 @@ impl Bridge {
             .await;
         assert_eq!(started.status, StatusCode::OK, "{}", started.body);
         id
+    }
+
+    /// The topology as the API tells it.
+    pub async fn topology(&self) -> Value {
+        let answer = self.olive.get("/api/v1/database/topology").await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    /// The actions of the audit log about one action, in order.
+    pub async fn recorded(&self, id: &str) -> Vec<String> {
+        sqlx::query_scalar(
+            "select action from quarterdeck.audit_events where object_kind = 'action' and object_id = $1 order by seq",
+        )
+        .bind(id)
+        .fetch_all(&self.database.pool())
+        .await
+        .unwrap()
     }
 
     /// The action as it is.

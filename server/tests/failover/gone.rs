@@ -63,9 +63,7 @@ async fn what_a_frozen_sender_kept_back_is_predicted_and_has_to_be_accepted() {
         .sql("postgres", "SELECT pg_current_wal_flush_lsn()")
         .unwrap();
     eventually("a look at the primary", async || {
-        let text = bridge.olive.get("/api/v1/database/topology").await.body;
-        let view: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let seen = view["nodes"][0]["state"]["part"]["flushed"]
+        let seen = bridge.topology().await["nodes"][0]["state"]["part"]["flushed"]
             .as_str()
             .unwrap_or("0/0")
             .to_owned();
@@ -77,16 +75,7 @@ async fn what_a_frozen_sender_kept_back_is_predicted_and_has_to_be_accepted() {
     let _ = rustix::process::kill_process(sender, rustix::process::Signal::KILL);
     let acknowledged = writer.stop().await;
     let refused = json!({ "kind": "failover", "candidate": "db-2", "accept_loss": false });
-    let mut plan = serde_json::Value::Null;
-    eventually("the loss alone to refuse it", async || {
-        plan = bridge.plan(&refused).await;
-        let complaints = Bridge::complaints(&plan);
-        complaints
-            .iter()
-            .filter(|complaint| complaint.ends_with("refused"))
-            .eq(["loss: refused"])
-    })
-    .await;
+    bridge.plan_refused_by(&refused, &["loss"]).await;
     let plan = bridge
         .plan_that_may(&json!({ "kind": "failover", "candidate": "db-2", "accept_loss": true }))
         .await;
@@ -96,11 +85,57 @@ async fn what_a_frozen_sender_kept_back_is_predicted_and_has_to_be_accepted() {
     let action = bridge.ended(&id).await;
     assert_eq!(action["line"]["state"], "succeeded", "{action:#}");
     let there = pair::rows(&pair.second).await;
-    let lost = acknowledged
-        .iter()
-        .filter(|id| there.binary_search(id).is_err())
-        .count();
+    let lost = missing(&acknowledged, &there);
     assert!(lost > 0, "the sender was frozen: something has to be missing");
+
+    // It comes back, and takes no writes; what only it has is counted.
+    tokio::task::block_in_place(|| pair.first.restart()).unwrap();
+    let only_there = missing(&pair::rows(&pair.first).await, &there);
+    assert!(only_there >= lost);
+    let mut fence = serde_json::Value::Null;
+    eventually("the fence, and the measure", async || {
+        fence = bridge.topology().await["fences"][0].clone();
+        !fence["lost_transactions"].is_null()
+    })
+    .await;
+    assert_eq!(fence["lost_transactions"], only_there, "{fence:#}");
+    assert!(!fence["enforced_at_ms"].is_null(), "{fence:#}");
+    let refused = pair
+        .first
+        .sql("app", "INSERT INTO rows VALUES (-1)")
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("read-only"), "{refused}");
+    assert_eq!(
+        bridge.topology().await["verdict"],
+        "degraded",
+        "two primaries, and one of them is kept from writing"
+    );
+
+    // Once it is a standby nothing has to be kept from it.
+    tokio::task::block_in_place(|| pair.rejoin_first());
+    eventually("the fence to be lifted", async || {
+        bridge.topology().await["fences"].as_array().unwrap().is_empty()
+    })
+    .await;
+    let recorded = bridge.recorded(&id).await;
+    let of_cluster: Vec<_> = recorded
+        .iter()
+        .filter(|action| action.starts_with("cluster."))
+        .collect();
+    assert_eq!(
+        of_cluster,
+        [
+            "cluster.node_fenced",
+            "cluster.loss_measured",
+            "cluster.fence_lifted"
+        ]
+    );
+}
+
+/// How many of `rows` are not `there`.
+fn missing(rows: &[i64], there: &[i64]) -> usize {
+    rows.iter().filter(|id| there.binary_search(id).is_err()).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,15 +147,7 @@ async fn a_standby_that_cannot_be_promoted_leaves_everything_as_it_was() {
     ))
     .await;
     let params = json!({ "kind": "failover", "candidate": "db-2", "accept_loss": true });
-    eventually("a look", async || {
-        !bridge
-            .olive
-            .get("/api/v1/database/topology")
-            .await
-            .body
-            .is_empty()
-    })
-    .await;
+    eventually("a look", async || bridge.topology().await["verdict"] == "healthy").await;
     pair.first.kill();
     let plan = bridge.plan_that_may(&params).await;
     let id = bridge.start_action(&plan).await;

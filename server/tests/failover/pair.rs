@@ -14,7 +14,9 @@ use sqlx::{Connection, PgConnection};
 const GRANTS: &str = "
 GRANT pg_monitor, pg_signal_backend, pg_checkpoint TO control;
 GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer), pg_reload_conf() TO control;
-GRANT ALTER SYSTEM ON PARAMETER default_transaction_read_only TO control;";
+GRANT ALTER SYSTEM ON PARAMETER default_transaction_read_only TO control;
+CREATE EXTENSION pg_walinspect;
+GRANT EXECUTE ON FUNCTION pg_get_wal_records_info(pg_lsn, pg_lsn) TO control;";
 
 /// Two nodes and the way to them.
 pub struct Pair {
@@ -35,6 +37,8 @@ fn node(directory: &Path, name: &str) -> Postgres {
         settings: [
             ("cluster_name", name),
             ("hot_standby_feedback", "on"),
+            // What pg_rewind has to read.
+            ("wal_keep_size", "512MB"),
             ("wal_receiver_status_interval", "1s"),
             ("wal_retrieve_retry_interval", "500ms"),
         ]

@@ -51,7 +51,8 @@ async fn under_load_no_acknowledged_row_is_lost() {
     let id = bridge.start_action(&plan).await;
     let action = bridge.ended(&id).await;
     assert_eq!(action["line"]["state"], "succeeded", "{action:#}");
-    assert_eq!(pair::rows(&pair.first).await, there);
+    let back = pair::rows(&pair.first).await;
+    assert!(there.iter().all(|id| back.binary_search(id).is_ok()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -167,6 +167,12 @@ actions! {
     MaintenanceChangedElsewhere = "maintenance.changed_elsewhere",
     /// A maintenance lasts longer than was expected.
     MaintenanceOverran = "maintenance.overran",
+    /// A node that had been the primary came back taking writes, and was kept from it.
+    ClusterNodeFenced = "cluster.node_fenced",
+    /// It was measured what only an old primary has: what a failover has lost.
+    ClusterLossMeasured = "cluster.loss_measured",
+    /// An old primary need not be kept from writes any more.
+    ClusterFenceLifted = "cluster.fence_lifted",
     /// Another policy for guarded actions came into force.
     PolicyChanged = "policy.changed",
     /// Somebody made an API token.

@@ -157,6 +157,35 @@ fn deed(event: &Event) -> Deed {
                 detail("number")
             ),
         ),
+        Action::ClusterNodeFenced => Deed::new(
+            "keep",
+            "kept",
+            &format!(
+                "{} from taking writes when it came back: {} is the primary since action {}",
+                detail("node"),
+                detail("primary"),
+                detail("number")
+            ),
+        ),
+        Action::ClusterLossMeasured => Deed::new(
+            "measure",
+            "measured",
+            &format!(
+                "what action {} has lost: {} transactions that only {} has",
+                detail("number"),
+                detail("transactions"),
+                detail("node")
+            ),
+        ),
+        Action::ClusterFenceLifted => Deed::new(
+            "lift",
+            "lifted",
+            &format!(
+                "the order that {} takes no writes: {}",
+                detail("node"),
+                detail("why")
+            ),
+        ),
         Action::PolicyChanged => Deed::new(
             "bring",
             "brought",

@@ -89,9 +89,17 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Takes in how the nodes were at `at_ms`, ms since 1970.
+    /// Takes in a look at the nodes that began at `at_ms`, ms since 1970. Looks overlap: one that began earlier than another
+    /// may end later, and tells then what was before, and not what is.
     pub fn note(&mut self, at_ms: i64, sights: &[NodeSight]) {
         for sight in sights {
+            let heard_ms = self
+                .of(&sight.name)
+                .and_then(|known| known.last())
+                .map(|(at, _)| at);
+            if heard_ms.is_some_and(|heard| heard >= at_ms) {
+                continue;
+            }
             match (sight.primary(), &sight.answer) {
                 (Some((state, primary)), _) => {
                     let known = self
@@ -110,7 +118,7 @@ impl Memory {
                     }
                     known.system_identifier = state.system_identifier;
                     known.timeline = state.timeline;
-                    known.gone_at_ms = None;
+                    known.gone_at_ms = known.gone_at_ms.filter(|gone| *gone > at_ms);
                     known.note(at_ms, primary.flushed);
                 }
                 // It is a standby now.
@@ -119,7 +127,8 @@ impl Memory {
                 }
                 (None, Err(_)) => {
                     if let Some(known) = self.primaries.get_mut(&sight.name) {
-                        known.gone_at_ms.get_or_insert(at_ms);
+                        let gone = known.gone_at_ms.map_or(at_ms, |gone| gone.min(at_ms));
+                        known.gone_at_ms = Some(gone);
                     }
                 }
             }
@@ -155,10 +164,13 @@ mod tests {
         memory.note(2_000, &[primary("a", 1, 300), standby("b", 1, 200)]);
         memory.note(3_000, &[silent("a"), standby("b", 1, 200)]);
         memory.note(4_000, &[silent("a"), standby("b", 1, 200)]);
+        // Looks that began before it was gone, and came back late.
+        memory.note(2_500, &[primary("a", 1, 400), standby("b", 1, 200)]);
+        memory.note(1_500, &[primary("a", 1, 150), standby("b", 1, 150)]);
         let (name, known) = memory.primary().unwrap();
         assert_eq!(
             (name, known.gone_at_ms, known.last()),
-            ("a", Some(3_000), Some((2_000, Lsn::from_bytes(300))))
+            ("a", Some(3_000), Some((2_500, Lsn::from_bytes(400))))
         );
         assert_eq!(known.had_until(Lsn::from_bytes(200)), Some(1_000));
         assert_eq!(known.had_until(Lsn::from_bytes(50)), None);

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{PrimaryHandler, Run, StepDone, StepError};
-use crate::services::failover::ActError;
+use crate::services::failover::{ActError, By};
 
 /// Longest time for a checkpoint.
 const CHECKPOINT: Duration = Duration::from_secs(280);
@@ -22,6 +22,14 @@ fn failed(doing: &str, error: ActError) -> StepError {
     match error {
         ActError::Refused(why) => StepError::Failed(format!("{doing}: {why}.")),
         ActError::Unknown(why) => StepError::Unknown(format!("{doing}: {why}.")),
+    }
+}
+
+/// Who orders a fence.
+const fn by(run: &Run) -> By {
+    By {
+        action: run.action,
+        number: run.number,
     }
 }
 
@@ -80,7 +88,9 @@ impl PrimaryHandler {
         })
     }
 
-    pub(super) async fn fence(&self, old: &str) -> Result<StepDone, StepError> {
+    pub(super) async fn fence(&self, run: &Run, old: &str, candidate: &str) -> Result<StepDone, StepError> {
+        // Before anything else: it may return while this is under way.
+        self.failover.order_fence(by(run), old, candidate, None).await;
         let cut = self.failover.routing().cut().await;
         let cut = cut.map_err(|why| {
             StepError::Failed(format!(
@@ -100,13 +110,17 @@ impl PrimaryHandler {
         Ok(StepDone::new(format!("{cut} {fenced}")))
     }
 
-    pub(super) async fn promote(&self, candidate: &str) -> Result<StepDone, StepError> {
+    pub(super) async fn promote(&self, run: &Run, old: &str, candidate: &str) -> Result<StepDone, StepError> {
         let begun = Instant::now();
+        self.failover.lift_fence_on(candidate).await;
         let promoted_at = self
             .failover
             .promote(candidate)
             .await
             .map_err(|error| failed("The promotion failed", error))?;
+        self.failover
+            .order_fence(by(run), old, candidate, promoted_at)
+            .await;
         let from = promoted_at.map(|lsn| format!(" from {lsn}")).unwrap_or_default();
         Ok(StepDone {
             detail: format!(
@@ -208,6 +222,7 @@ impl PrimaryHandler {
         let begun = |step: &str| failed == step || run.done.iter().any(|(name, _)| *name == step);
         let planned = matches!(run.plan.params, Params::Switchover { .. });
         let mut done = Vec::new();
+        self.failover.lift_fence_of(run.action).await;
         if planned && begun("stop_writes") {
             self.failover.allow_writes(old).await.map_err(|error| {
                 format!(
