@@ -20,6 +20,58 @@ pub struct TopologyView {
     pub why: Vec<String>,
     /// The nodes, in the order of the configuration.
     pub nodes: Vec<TopologyNodeView>,
+    /// Where clients are sent; none where this console does not know.
+    pub clients: Option<ClientsView>,
+    /// Nodes that were the primary and must not take writes any more.
+    pub fences: Vec<FenceView>,
+}
+
+/// Where clients are sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct ClientsView {
+    /// By what: "PgBouncer at 127.0.0.1:6432".
+    pub by: String,
+    /// Each name that clients use.
+    pub to: Vec<RoutedView>,
+    /// Whether clients are held back just now.
+    pub held: bool,
+    /// Why it can't be said, in a sentence.
+    pub trouble: Option<String>,
+}
+
+/// Where the clients of one name are sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct RoutedView {
+    /// The name.
+    pub name: String,
+    /// Host and port.
+    pub address: String,
+    /// The node that is there; none if it is none of the configured ones.
+    pub node: Option<String>,
+}
+
+/// A node that was the primary and must not take writes any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct FenceView {
+    /// The node.
+    pub node: String,
+    /// The primary in its place.
+    pub primary: String,
+    /// The action that made it so; a UUID.
+    pub action: String,
+    /// Its number, for people.
+    pub number: i64,
+    /// Since when, Unix ms.
+    pub since_ms: i64,
+    /// When it came back and was kept from taking writes, Unix ms.
+    pub enforced_at_ms: Option<i64>,
+    /// Bytes of WAL that only it has; none until that is measured.
+    pub lost_bytes: Option<i64>,
+    /// Transactions that only it has; none until that is measured, or where it can't be counted.
+    pub lost_transactions: Option<i64>,
 }
 
 /// What is to be thought of a cluster.
@@ -157,6 +209,8 @@ impl TopologyView {
             headline,
             why,
             nodes: nodes.iter().map(view).collect(),
+            clients: None,
+            fences: Vec::new(),
         }
     }
 }

@@ -25,8 +25,25 @@ pub struct Ready {
     pub alertmanager: Address,
     /// The watched PostgreSQL servers.
     pub postgres: WatchedPostgres,
+    /// PgBouncer before the primary.
+    pub pgbouncer: Pgbouncer,
     /// The API.
     pub api: Api,
+    /// The program that operates the estate's nodes; none if it was not built.
+    pub estate_command: Option<Vec<String>>,
+    /// The estate's directory.
+    pub dir: PathBuf,
+}
+
+/// Addresses of PgBouncer.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Pgbouncer {
+    /// As a client that writes and reads a row.
+    pub probe_url: String,
+    /// As its administrator.
+    pub admin_url: String,
+    /// The file with its databases.
+    pub databases_file: PathBuf,
 }
 
 /// Addresses of the API's processes.
@@ -68,6 +85,8 @@ pub struct Node {
     pub name: String,
     /// As the role that watches it.
     pub url: String,
+    /// As the role that may make it the primary.
+    pub control_url: String,
 }
 
 /// A running estate.

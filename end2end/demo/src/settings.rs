@@ -16,6 +16,7 @@ struct Settings<'a> {
     alertmanager: At<'a>,
     postgres: Vec<Node<'a>>,
     maintenance: Maintenance<'a>,
+    failover: Failover<'a>,
 }
 
 #[derive(Serialize)]
@@ -41,6 +42,46 @@ struct At<'a> {
 struct Node<'a> {
     name: &'a str,
     url: &'a str,
+    control_url: &'a str,
+    exporter_up: String,
+    fence: Vec<String>,
+    rejoin: Vec<String>,
+}
+
+impl<'a> Node<'a> {
+    fn of(node: &'a crate::estate::Node, estate: &Ready) -> Self {
+        let program = |command: &str| {
+            let estate_command = estate.estate_command.iter().flatten().cloned();
+            let dir = estate.dir.display().to_string();
+            let arguments = ["node", &node.name, command, "--dir", &dir].map(str::to_owned);
+            match &estate.estate_command {
+                Some(_) => estate_command.chain(arguments).collect(),
+                None => Vec::new(),
+            }
+        };
+        Self {
+            name: &node.name,
+            url: &node.url,
+            control_url: &node.control_url,
+            exporter_up: format!("pg_up{{server=\"{}\"}}", node.name),
+            fence: program("fence"),
+            rejoin: program("rejoin"),
+        }
+    }
+}
+
+/// Clients of SkillQuest come through PgBouncer, and so does the row that is written to see that they can.
+#[derive(Serialize)]
+struct Failover<'a> {
+    probe_url: &'a str,
+    pgbouncer: Pgbouncer<'a>,
+}
+
+#[derive(Serialize)]
+struct Pgbouncer<'a> {
+    admin_url: &'a str,
+    databases_file: &'a Path,
+    databases: [&'a str; 2],
 }
 
 /// The API processes have a switch each, and are seen each on its own.
@@ -128,12 +169,17 @@ fn text(estate: &Ready, port: u16) -> Result<String> {
             .postgres
             .nodes
             .iter()
-            .map(|node| Node {
-                name: &node.name,
-                url: &node.url,
-            })
+            .map(|node| Node::of(node, estate))
             .collect(),
         maintenance: Maintenance::of(&estate.api),
+        failover: Failover {
+            probe_url: &estate.pgbouncer.probe_url,
+            pgbouncer: Pgbouncer {
+                admin_url: &estate.pgbouncer.admin_url,
+                databases_file: &estate.pgbouncer.databases_file,
+                databases: ["skillquest", "skillquest_probe"],
+            },
+        },
     })?)
 }
 
@@ -149,9 +195,12 @@ mod tests {
             "prometheus": { "url": "http://p" },
             "alertmanager": { "url": "http://a" },
             "postgres": { "nodes": [
-                { "name": "db-1", "url": "postgres://one", "data_dir": "for others" },
-                { "name": "db-2", "url": "postgres://two" },
+                { "name": "db-1", "url": "postgres://one", "control_url": "postgres://control-one", "data_dir": "for others" },
+                { "name": "db-2", "url": "postgres://two", "control_url": "postgres://control-two" },
             ] },
+            "pgbouncer": { "probe_url": "postgres://probe", "admin_url": "postgres://admin", "databases_file": "/d/databases.ini" },
+            "estate_command": ["/bin/estate"],
+            "dir": "/d",
             "api": { "urls": ["http://api"], "admin_urls": ["http://admin"] },
             "skillquest": { "url": "for others" },
         }))
@@ -167,6 +216,22 @@ mod tests {
         assert_eq!(at("alertmanager", "url"), "http://a");
         assert_eq!(read["postgres"][0]["name"].as_str(), Some("db-1"));
         assert_eq!(read["postgres"][1]["url"].as_str(), Some("postgres://two"));
+        assert_eq!(
+            read["postgres"][1]["control_url"].as_str(),
+            Some("postgres://control-two")
+        );
+        let rejoin: Vec<_> = read["postgres"][0]["rejoin"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(toml::Value::as_str)
+            .collect();
+        assert_eq!(rejoin, ["/bin/estate", "node", "db-1", "rejoin", "--dir", "/d"]);
+        assert_eq!(at("failover", "probe_url"), "postgres://probe");
+        assert_eq!(
+            read["failover"]["pgbouncer"]["databases_file"].as_str(),
+            Some("/d/databases.ini")
+        );
         let maintenance = &read["maintenance"];
         assert_eq!(
             maintenance["http"]["urls"][0].as_str(),

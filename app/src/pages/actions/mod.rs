@@ -1,5 +1,6 @@
 //! `/actions`, `/actions/new`, `/actions/<id>`: guarded actions from plan to record.
 
+mod accept_loss;
 mod action;
 mod board;
 mod list;

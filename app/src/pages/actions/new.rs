@@ -5,7 +5,10 @@ use leptos_router::{hooks::use_query_map, params::ParamsMap};
 use quarterdeck_domain::action::{ActionKind, Params, ParamsError};
 use time::OffsetDateTime;
 
-use super::plan::{Plan, PolicyText};
+use super::{
+    accept_loss::{AcceptLoss, refused_for_its_loss},
+    plan::{Plan, PolicyText},
+};
 use crate::{
     components::{failure::Failure, page::Page},
     error::ConsoleError,
@@ -125,6 +128,7 @@ fn Proposal(csrf: String, proposal: ProposalView) -> impl IntoView {
         obstacle,
     } = proposal;
     let risk = plan.risk;
+    let loss = refused_for_its_loss(&plan);
     let params = plan.params.to_string();
     let digest = plan.digest.clone();
     let needs_reason = policy.approvals > 0;
@@ -157,6 +161,7 @@ fn Proposal(csrf: String, proposal: ProposalView) -> impl IntoView {
                         <p class="message" data-kind="error" role="alert">
                             "This can't be asked for: " {obstacle} "."
                         </p>
+                        {loss.map(|candidate| view! { <AcceptLoss candidate /> })}
                     }
                     .into_any(),
                     None => view! {

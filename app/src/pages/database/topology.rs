@@ -1,8 +1,10 @@
 //! `/database/topology`: the nodes of the watched cluster, who streams from whom, and how far each is.
 
 use leptos::prelude::*;
-use quarterdeck_domain::cluster::{
-    Archiver, Follower, NodeState, Part, PrimaryState, Receiver, Slot, StandbyState,
+use quarterdeck_domain::{
+    access::{Permission, decide},
+    action::ActionKind,
+    cluster::{Archiver, Follower, NodeState, Part, PrimaryState, Receiver, Slot, StandbyState},
 };
 
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
     },
     error::ConsoleError,
     pages::{Signed, signed},
-    view::topology::{BehindView, TopologyNodeView, TopologyView},
+    view::topology::{BehindView, ClientsView, FenceView, TopologyNodeView, TopologyView, VerdictView},
 };
 
 /// How often the page looks again, seconds.
@@ -30,7 +32,7 @@ pub fn TopologyPage() -> impl IntoView {
         <Page title="Database topology" name="topology">
             {Suspend::new(async move {
                 match load(signed).await {
-                    Ok(view) => view! { <Topology view /> }.into_any(),
+                    Ok((view, may_change)) => view! { <Topology view may_change /> }.into_any(),
                     Err(error) => view! { <Failure error /> }.into_any(),
                 }
             })}
@@ -38,19 +40,27 @@ pub fn TopologyPage() -> impl IntoView {
     }
 }
 
-async fn load(signed: Result<Signed, ConsoleError>) -> Result<TopologyView, ConsoleError> {
+async fn load(signed: Result<Signed, ConsoleError>) -> Result<(TopologyView, bool), ConsoleError> {
     let Signed { console, subject, .. } = signed?;
-    console.topology(&subject).await
+    let view = console.topology(&subject).await?;
+    // Without a way to send clients elsewhere the primary is not this console's to change.
+    let may_change = view.clients.is_some() && decide(&subject, Permission::RequestAction).is_allowed();
+    Ok((view, may_change))
 }
 
 #[component]
-fn Topology(view: TopologyView) -> impl IntoView {
+fn Topology(view: TopologyView, may_change: bool) -> impl IntoView {
     let (verdict, band) = (view.verdict.as_str(), view.verdict.band());
+    let change = match view.verdict {
+        VerdictView::Healthy | VerdictView::Degraded if may_change => Some(ActionKind::Switchover),
+        VerdictView::NoPrimary if may_change => Some(ActionKind::Failover),
+        _ => None,
+    };
     let none = view.nodes.is_empty();
     let nodes = view
         .nodes
         .into_iter()
-        .map(|node| view! { <Node node /> })
+        .map(|node| view! { <Node node change /> })
         .collect_view();
     view! {
         <header class="database-head">
@@ -81,12 +91,132 @@ fn Topology(view: TopologyView) -> impl IntoView {
                     }
                 })}
         </div>
+        <div id="clients" data-live="part">
+            {view.clients.map(|clients| view! { <Clients clients /> })}
+        </div>
+        <div id="fences" data-live="part">
+            {(!view.fences.is_empty()).then(|| view! { <Fences fences=view.fences /> })}
+        </div>
         <RefreshParts every_s=EVERY_S />
     }
 }
 
+/// Where clients are sent.
 #[component]
-fn Node(node: TopologyNodeView) -> impl IntoView {
+fn Clients(clients: ClientsView) -> impl IntoView {
+    let rows = clients.to.into_iter().map(|to| {
+        let node = to.node.unwrap_or_else(|| "none of the nodes above".to_owned());
+        view! {
+            <tr>
+                <th scope="row">{to.name}</th>
+                <td>{node}</td>
+                <td>{to.address}</td>
+            </tr>
+        }
+    });
+    view! {
+        <section class="panel topology-clients" aria-labelledby="clients-head">
+            <h2 id="clients-head">"Clients"</h2>
+            <p class="note">"Sent to the primary by " {clients.by}</p>
+            {clients
+                .held
+                .then(|| {
+                    view! {
+                        <p class="topology-fault">
+                            "Clients are held back: who begins something waits until somebody lets them go on."
+                        </p>
+                    }
+                })}
+            {match clients.trouble {
+                Some(trouble) => view! { <p class="topology-fault">{trouble}</p> }.into_any(),
+                None => view! {
+                    <div class="table-frame" role="group" aria-label="Clients" tabindex="0">
+                        <table class="table">
+                            <thead>
+                                <tr>
+                                    <th scope="col">"Database"</th>
+                                    <th scope="col">"Sent to"</th>
+                                    <th scope="col">"Address"</th>
+                                </tr>
+                            </thead>
+                            <tbody>{rows.collect_view()}</tbody>
+                        </table>
+                    </div>
+                }
+                .into_any(),
+            }}
+        </section>
+    }
+}
+
+/// Nodes that were the primary.
+#[component]
+fn Fences(fences: Vec<FenceView>) -> impl IntoView {
+    let items = fences.into_iter().map(|fence| {
+        let came_back = match fence.enforced_at_ms {
+            Some(at_ms) => view! { " It came back at " <Time at_ms /> " and was made read-only." }.into_any(),
+            None => ().into_any(),
+        };
+        let lost = match (fence.lost_bytes, fence.lost_transactions) {
+            (_, Some(count)) => format!(
+                " {count} transactions were committed there that {} lacks.",
+                fence.primary
+            ),
+            (Some(size), None) => format!(
+                " It has {} of WAL that {} lacks.",
+                bytes(u64::try_from(size).unwrap_or(0)),
+                fence.primary
+            ),
+            (None, None) => " What only it has is measured when it can be read.".to_owned(),
+        };
+        view! {
+            <li>
+                <strong>{fence.node.clone()}</strong>
+                " takes no writes: "
+                {fence.primary}
+                " is the primary since "
+                <a href=format!("/actions/{}", fence.action)>"action " {fence.number}</a>
+                " at "
+                <Time at_ms=fence.since_ms />
+                "."
+                {came_back}
+                {lost}
+            </li>
+        }
+    });
+    view! {
+        <section class="panel topology-fences" aria-labelledby="fences-head">
+            <h2 id="fences-head">"Kept from taking writes"</h2>
+            <ul>{items.collect_view()}</ul>
+            <p class="note">"Until each is a standby again; the runbook " <a href="/runbooks/failover">"failover"</a> " says how."</p>
+        </section>
+    }
+}
+
+/// The way to the action that would make a node the primary.
+#[component]
+fn Change(kind: ActionKind, name: String) -> impl IntoView {
+    // The one that may lose something looks like it.
+    let (label, style) = match kind {
+        ActionKind::Failover => (format!("Fail over to {name}"), "button button-danger"),
+        _ => (format!("Switch over to {name}"), "button"),
+    };
+    view! {
+        <form method="get" action="/actions/new">
+            <input type="hidden" name="kind" value=kind.as_str() />
+            <input type="hidden" name="candidate" value=name />
+            <button class=style type="submit">{label} " …"</button>
+        </form>
+    }
+}
+
+#[component]
+fn Node(node: TopologyNodeView, change: Option<ActionKind>) -> impl IntoView {
+    let standby = matches!(
+        node.state.as_ref().map(|state| &state.part),
+        Some(Part::Standby(_))
+    );
+    let change = change.filter(|_| standby).map(|kind| (kind, node.name.clone()));
     let id = format!("node-{}", node.name);
     let labelled_by = id.clone();
     let role = match node.state.as_ref().map(|state| (&state.part, state.read_only)) {
@@ -111,6 +241,7 @@ fn Node(node: TopologyNodeView) -> impl IntoView {
                 Some(state) => view! { <State state behind /> }.into_any(),
                 None => view! { <p class="note">"Nothing is known of it until it answers."</p> }.into_any(),
             }}
+            {change.map(|(kind, name)| view! { <Change kind name /> })}
         </section>
     }
 }
