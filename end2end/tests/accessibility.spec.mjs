@@ -88,7 +88,8 @@ test("what opens has no violation: account menu, palette, keys", async ({ page, 
 });
 
 test("a fault has no violation either, and fits a phone", async ({ page, signIn, fault }) => {
-  test.setTimeout(180_000);
+  // Until the alert, two pages in four ways each, and until the estate is well again.
+  test.setTimeout(300_000);
   await signIn("viewer");
   await fault("pool");
   for (const path of ["/", "/health/db_pool_utilization?range=15m"]) {

