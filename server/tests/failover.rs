@@ -13,10 +13,15 @@ mod database;
 #[path = "support/deck.rs"]
 mod deck;
 
+#[path = "support/lying_prometheus.rs"]
+mod lying_prometheus;
+
 #[path = "failover/console.rs"]
 mod console;
 #[path = "failover/gone.rs"]
 mod gone;
+#[path = "failover/killed.rs"]
+mod killed;
 #[path = "failover/pair.rs"]
 mod pair;
 #[path = "failover/planned.rs"]

@@ -23,9 +23,9 @@ use quarterdeck_domain::{
 use sqlx::PgPool;
 use tokio::sync::{Notify, RwLock};
 
-pub use kinds::{Handler, Handlers, PlanError, Run, StepDone, StepError};
+pub use kinds::{Ending, Handler, Handlers, PlanError, Run, StepDone, StepError};
 pub use request::Ask;
-pub use run::Due;
+pub use run::{Due, TAKE_BACK};
 pub use vote::Say;
 
 use self::policy::InForce;

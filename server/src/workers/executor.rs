@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::services::actions::{ActionError, Actions, Due, Handler, Run, StepError};
+use crate::services::actions::{ActionError, Actions, Due, Ending, Handler, Run, StepError, TAKE_BACK};
 
 /// How often it looks for what is due.
 const ROUND: Duration = Duration::from_secs(1);
@@ -20,8 +20,6 @@ const ROUND: Duration = Duration::from_secs(1);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
 /// How long the outcome of a step is tried to be written: a little longer than the lease.
 const RECORD_LIMIT: Duration = Duration::from_secs(20);
-/// How long it may take to take back what was begun.
-const TAKE_BACK: Duration = Duration::from_secs(60);
 
 /// Works until `stop`; then it takes nothing up any more, and ends when what it does is done.
 pub async fn run(actions: Arc<Actions>, stop: CancellationToken) {
@@ -177,7 +175,7 @@ impl Execution {
             Failure::Step { step, .. } => step.clone(),
             Failure::Stopped { before, .. } => before.clone(),
         };
-        let work = tokio::time::timeout(TAKE_BACK, handler.take_back(run, &at));
+        let work = tokio::time::timeout(TAKE_BACK, handler.take_back(run, &at, Ending::Known));
         let Some(Ok(taken)) = self.while_alive(run, work).await else {
             return Outcome::Unknown {
                 step: at,

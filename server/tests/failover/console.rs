@@ -14,7 +14,7 @@ use crate::{
 /// A console, its database, an operator and an approver.
 pub struct Bridge {
     pub database: TestDatabase,
-    _deck: Deck,
+    deck: Deck,
     pub olive: Browser,
     pub april: Browser,
 }
@@ -39,8 +39,26 @@ impl Bridge {
         Self {
             olive: deck.signed_in("olive").await,
             april: deck.signed_in("april").await,
-            _deck: deck,
+            deck,
             database,
+        }
+    }
+
+    /// As `kill -9` and another start do.
+    pub async fn killed_and_started_again(self, more: &str) -> Self {
+        self.deck.kill().await;
+        let deck = Deck::start(Sources {
+            database_url: self.database.config().url,
+            prometheus: "http://127.0.0.1:9",
+            redis: None,
+            more,
+        })
+        .await;
+        Self {
+            olive: deck.signed_in("olive").await,
+            april: deck.signed_in("april").await,
+            deck,
+            database: self.database,
         }
     }
 

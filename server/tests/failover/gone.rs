@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::{
     console::Bridge,
     deck::eventually,
+    lying_prometheus::{LyingPrometheus, Mood},
     pair::{self, Pair},
     writer::Writer,
 };
@@ -131,6 +132,41 @@ async fn what_a_frozen_sender_kept_back_is_predicted_and_has_to_be_accepted() {
             "cluster.fence_lifted"
         ]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lying_exporter_neither_permits_nor_prevents() {
+    let pair = started();
+    // The liar understands what bears this mark.
+    const UP: &str = "exporter_up = 'label_replace(pg_up, \"quarterdeck_metric\", \"pg_up\", \"\", \"\")'";
+    let prometheus = tokio::task::block_in_place(LyingPrometheus::start);
+    let bridge = Bridge::asking(&prometheus.url(), &pair.configuration(UP, "")).await;
+    let params = json!({ "kind": "failover", "candidate": "db-2", "accept_loss": true });
+    // It says that a healthy primary is down.
+    prometheus.set_mood(Mood::Says("0"));
+    let plan = bridge.plan(&params).await;
+    assert!(
+        Bridge::complaints(&plan).contains(&"primary_unreachable: refused".to_owned()),
+        "{plan:#}"
+    );
+    assert!(plan.to_string().contains("The console reaches db-1"), "{plan:#}");
+    // It says that a dead one is up.
+    prometheus.set_mood(Mood::Says("1"));
+    pair.first.kill();
+    let plan = bridge.plan_that_may(&params).await;
+    assert!(
+        plan.to_string().contains("its exporter says that it is up"),
+        "{plan:#}"
+    );
+    assert!(
+        Bridge::complaints(&plan).contains(&"primary_unreachable: warned".to_owned()),
+        "{plan:#}"
+    );
+    // It says the truth.
+    prometheus.set_mood(Mood::Says("0"));
+    let plan = bridge.plan(&params).await;
+    assert!(plan.to_string().contains("3 of 3 vantages"), "{plan:#}");
+    tokio::task::block_in_place(|| drop(prometheus));
 }
 
 /// How many of `rows` are not `there`.

@@ -233,10 +233,16 @@ pub enum Event {
     Abandon {
         /// The step that was begun last.
         begun: Option<String>,
+        /// What was taken back of what it had begun, in a sentence.
+        taken_back: Option<String>,
     },
     /// An approver has looked at it afterwards.
     Review(Review),
 }
+
+/// What is known of a step that a console has left.
+const LEFT: &str =
+    "The console that did it ended in the middle of this step. It is not done again by itself.";
 
 /// Why an event does not apply. Nothing has changed then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -389,7 +395,9 @@ impl Case {
                     },
                 }
             }
-            (Event::Cancel { by }, State::Requested | State::Approved { .. }) => State::Cancelled { at: now, by },
+            (Event::Cancel { by }, State::Requested | State::Approved { .. }) => {
+                State::Cancelled { at: now, by }
+            }
             (Event::Expire, State::Requested | State::Approved { .. }) if now >= self.expires_at => {
                 State::Expired { at: now }
             }
@@ -402,7 +410,15 @@ impl Case {
                     stop: None,
                 }
             }
-            (Event::Claim { worker }, State::Executing { at, by, worker: None, stop }) => {
+            (
+                Event::Claim { worker },
+                State::Executing {
+                    at,
+                    by,
+                    worker: None,
+                    stop,
+                },
+            ) => {
                 if now - *at > CLAIM_WITHIN {
                     return Err(Refused::TooLate);
                 }
@@ -414,13 +430,26 @@ impl Case {
                 }
             }
             (Event::Claim { .. }, State::Executing { worker: Some(_), .. }) => return Err(Refused::Claimed),
-            (Event::Stop { by: who }, State::Executing { at, by, worker, stop: None }) => State::Executing {
+            (
+                Event::Stop { by: who },
+                State::Executing {
+                    at,
+                    by,
+                    worker,
+                    stop: None,
+                },
+            ) => State::Executing {
                 at: *at,
                 by: by.clone(),
                 worker: *worker,
                 stop: Some(who),
             },
-            (Event::Finish { worker, outcome }, State::Executing { worker: Some(holder), .. }) => {
+            (
+                Event::Finish { worker, outcome },
+                State::Executing {
+                    worker: Some(holder), ..
+                },
+            ) => {
                 if worker != *holder {
                     return Err(Refused::Claimed);
                 }
@@ -430,21 +459,27 @@ impl Case {
                     Outcome::Unknown { step, known } => State::OutcomeUnknown { at: now, step, known },
                 }
             }
-            (Event::Abandon { begun }, State::Executing { at, worker, .. }) => match (begun, worker) {
-                (Some(step), _) => State::OutcomeUnknown {
-                    at: now,
-                    step,
-                    known: "The console that did it ended in the middle of this step. It is not done again by itself."
-                        .to_owned(),
-                },
-                (None, None) if now - *at <= CLAIM_WITHIN => return Err(Refused::State { state: "executing" }),
-                (None, Some(_) | None) => State::Failed {
-                    at: now,
-                    failure: Failure::NotBegun {
-                        reason: "The console that was to do it ended before the first step.".to_owned(),
+            (Event::Abandon { begun, taken_back }, State::Executing { at, worker, .. }) => {
+                match (begun, worker) {
+                    (Some(step), _) => State::OutcomeUnknown {
+                        at: now,
+                        step,
+                        known: match taken_back {
+                            None => LEFT.to_owned(),
+                            Some(taken_back) => format!("{LEFT} {taken_back}"),
+                        },
                     },
-                },
-            },
+                    (None, None) if now - *at <= CLAIM_WITHIN => {
+                        return Err(Refused::State { state: "executing" });
+                    }
+                    (None, Some(_) | None) => State::Failed {
+                        at: now,
+                        failure: Failure::NotBegun {
+                            reason: "The console that was to do it ended before the first step.".to_owned(),
+                        },
+                    },
+                }
+            }
             (Event::Review(review), state) => {
                 if !self.awaits_review() {
                     return Err(Refused::NothingToReview);
@@ -465,7 +500,11 @@ impl Case {
                 | Event::Finish { .. }
                 | Event::Abandon { .. },
                 state,
-            ) => return Err(Refused::State { state: state.as_str() }),
+            ) => {
+                return Err(Refused::State {
+                    state: state.as_str(),
+                });
+            }
         };
         Ok(next)
     }

@@ -155,6 +155,7 @@ fn event(deed: &Deed, case: &Case, now: OffsetDateTime) -> Option<Event> {
         },
         Deed::Abandon(begun) => Event::Abandon {
             begun: begun.then(|| "signal".into()),
+            taken_back: None,
         },
         Deed::Review(who) => Event::Review(Review {
             by: person(*who),

@@ -127,8 +127,7 @@ impl Memory {
                 }
                 (None, Err(_)) => {
                     if let Some(known) = self.primaries.get_mut(&sight.name) {
-                        let gone = known.gone_at_ms.map_or(at_ms, |gone| gone.min(at_ms));
-                        known.gone_at_ms = Some(gone);
+                        known.gone_at_ms.get_or_insert(at_ms);
                     }
                 }
             }

@@ -84,6 +84,15 @@ impl Run {
     }
 }
 
+/// How an execution ended before its aim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// A step failed, or somebody stopped it: it is known how far it came.
+    Known,
+    /// Its worker is gone, and may have been in the middle of a step.
+    Abandoned,
+}
+
 /// What one kind of action needs of the outside.
 pub trait Handler: Send + Sync + Debug {
     /// Looks at the world and says what would happen now. With `agreed`, the plan that was agreed to, it looks at the
@@ -99,12 +108,17 @@ pub trait Handler: Send + Sync + Debug {
     /// dropped when the step's time is over.
     fn step<'a>(&'a self, name: &'static str, run: &'a Run) -> Work<'a, Result<StepDone, StepError>>;
 
-    /// Takes back what was begun, when an execution ends before its aim and it is known how far it came. Answers what was
-    /// done, in a sentence; none where there is nothing to take back. `failed` is the step that failed or was not begun.
+    /// Takes back what was begun, when an execution ends before its aim. Answers what was done, in a sentence; none where
+    /// there is nothing to take back, or it would not be safe. `at` is the step that was begun last, or not begun.
     ///
     /// # Errors
     /// What could not be taken back, and what a person has to do.
-    fn take_back<'a>(&'a self, _run: &'a Run, _failed: &'a str) -> Work<'a, Result<Option<String>, String>> {
+    fn take_back<'a>(
+        &'a self,
+        _run: &'a Run,
+        _at: &'a str,
+        _ending: Ending,
+    ) -> Work<'a, Result<Option<String>, String>> {
         Box::pin(async { Ok(None) })
     }
 }

@@ -1,16 +1,19 @@
 //! What the executor asks: what is due, taking it up, writing down each step, and how it ended.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use quarterdeck_domain::action::{Case, Event, Outcome, Refused, State};
+use quarterdeck_domain::action::{Case, Event, Outcome, Plan, Refused, State};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    ActionError, Actions, Handler, Run,
+    ActionError, Actions, Ending, Handler, Run, StepDone,
     transition::{LEASE, Transition},
 };
-use crate::db;
+use crate::db::{self, actions::StepRow};
+
+/// How long it may take to take back what was begun.
+pub const TAKE_BACK: Duration = Duration::from_secs(60);
 
 /// What an action waits for that no person does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,17 +151,40 @@ impl Actions {
         .await
     }
 
-    /// Ends an action whose worker is gone, or that no worker took up in time.
+    /// Ends an action whose worker is gone, or that no worker took up in time. What the worker had begun and can be taken back
+    /// is taken back: that does not depend on how far it came.
     ///
     /// # Errors
     /// [`ActionError`].
     pub async fn abandon(&self, id: Uuid) -> Result<Case, ActionError> {
+        let lapsed = |until: Option<OffsetDateTime>, now| until.is_none_or(|until| until <= now);
+        let row = db::actions::by_id(&self.pool, id)
+            .await?
+            .ok_or(ActionError::Unknown)?;
+        if !lapsed(row.lease_until, self.clock.now()) {
+            return Err(Refused::Claimed.into());
+        }
         let steps = db::actions::steps_of(&self.pool, id).await?;
         let begun = steps.last().map(|step| step.name.clone());
-        let lapsed = |until: Option<OffsetDateTime>, now| until.is_none_or(|until| until <= now);
+        let taken_back = match (&row.state_data.0, &begun) {
+            (State::Executing { by, at, .. }, Some(begun)) => {
+                let plan = row.started_plan.clone().unwrap_or_else(|| row.plan.clone()).0;
+                let run = Run {
+                    action: id,
+                    number: row.number,
+                    started_by: by.name.clone(),
+                    reason: row.reason.clone(),
+                    done: done(&plan, &steps),
+                    plan,
+                    started_at: *at,
+                };
+                self.take_back_abandoned(&run, begun).await
+            }
+            _ => None,
+        };
         self.transition(Self::by_itself(id), move |row, _, now| {
             if lapsed(row.lease_until, now) {
-                Ok(Event::Abandon { begun })
+                Ok(Event::Abandon { begun, taken_back })
             } else {
                 // It has given a sign of life since.
                 Err(Refused::Claimed.into())
@@ -166,4 +192,36 @@ impl Actions {
         })
         .await
     }
+
+    async fn take_back_abandoned(&self, run: &Run, begun: &str) -> Option<String> {
+        let handler = self.handler(&run.plan.params).ok()?;
+        let work = tokio::time::timeout(TAKE_BACK, handler.take_back(run, begun, Ending::Abandoned));
+        match work.await {
+            Ok(Ok(said)) => said,
+            Ok(Err(left)) => Some(left),
+            Err(_) => Some("What it had begun could not be taken back in time.".to_owned()),
+        }
+    }
+}
+
+/// The steps that are through, as those that follow need them.
+fn done(plan: &Plan, steps: &[StepRow]) -> Vec<(&'static str, StepDone)> {
+    let specs = plan.params.kind().spec().steps;
+    let done = steps
+        .iter()
+        .filter(|step| step.state == "done")
+        .filter_map(|step| {
+            let name = specs
+                .iter()
+                .map(|spec| spec.name)
+                .find(|name| *name == step.name)?;
+            Some((
+                name,
+                StepDone {
+                    detail: step.detail.clone(),
+                    data: step.data.clone(),
+                },
+            ))
+        });
+    done.collect()
 }

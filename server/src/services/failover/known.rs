@@ -46,6 +46,9 @@ impl Known {
 impl Failover {
     /// Asks for everything at once: nodes, rights, clients, exporter, other actions.
     pub async fn known(&self, candidate: &str) -> Known {
+        // A look that others have under way ends first: what it still tells of a primary that is gone must not come after the
+        // estimate that somebody agrees to.
+        self.note(&*self.cluster.looked().await);
         let (looked, means, routes, under_way) = tokio::join!(
             self.cluster.look(),
             join_all(self.nodes.iter().map(|node| async {

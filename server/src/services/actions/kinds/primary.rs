@@ -8,7 +8,7 @@ use std::sync::Arc;
 use quarterdeck_domain::action::{Params, Plan};
 use time::OffsetDateTime;
 
-use super::{Handler, PlanError, Run, StepDone, StepError, Work};
+use super::{Ending, Handler, PlanError, Run, StepDone, StepError, Work};
 use crate::services::failover::Failover;
 
 /// The kind of the target that was the primary; its id is the node's name.
@@ -74,13 +74,20 @@ impl Handler for PrimaryHandler {
         })
     }
 
-    fn take_back<'a>(&'a self, run: &'a Run, failed: &'a str) -> Work<'a, Result<Option<String>, String>> {
+    fn take_back<'a>(
+        &'a self,
+        run: &'a Run,
+        at: &'a str,
+        ending: Ending,
+    ) -> Work<'a, Result<Option<String>, String>> {
         Box::pin(async move {
-            let promoted = run.done.iter().any(|(name, _)| *name == "promote");
+            // A promotion that was asked for may still come about.
+            let promoted = run.done.iter().any(|(name, _)| *name == "promote")
+                || (ending == Ending::Abandoned && at == "promote");
             match nodes(run) {
                 // Once it is promoted there is no way back but another switchover.
                 Ok(_) if promoted => Ok(None),
-                Ok((old, candidate)) => self.let_go_on(run, (old, candidate), failed).await,
+                Ok((old, candidate)) => self.let_go_on(run, (old, candidate), at).await,
                 Err(_) => Ok(None),
             }
         })
