@@ -32,6 +32,9 @@ pub enum UserCommand {
         /// name if not given.
         #[arg(long)]
         identity: Option<String>,
+        /// Where the person is written to about guarded actions, if the configuration has an [email] section.
+        #[arg(long)]
+        email: Option<String>,
         /// Read the password from standard input (one line) instead of asking.
         #[arg(long)]
         password_stdin: bool,
@@ -61,6 +64,13 @@ pub enum UserCommand {
         /// viewer, operator, approver, admin or auditor.
         role: Role,
     },
+    /// Set where the person is written to about guarded actions.
+    Email {
+        /// User name.
+        name: String,
+        /// The address; without one, they are not written to any more.
+        address: Option<String>,
+    },
     /// List all accounts.
     List,
 }
@@ -84,6 +94,7 @@ pub async fn run(command: UserCommand, config: &DatabaseConfig, mut out: impl Wr
             role,
             display_name,
             identity,
+            email,
             password_stdin,
         } => {
             let display_name = display_name.unwrap_or_else(|| name.clone());
@@ -94,6 +105,7 @@ pub async fn run(command: UserCommand, config: &DatabaseConfig, mut out: impl Wr
                 display_name,
                 role,
                 password,
+                email,
             };
             let account = accounts.add(&by, new).await?;
             writeln!(
@@ -140,6 +152,14 @@ pub async fn run(command: UserCommand, config: &DatabaseConfig, mut out: impl Wr
                 if changed { "now has" } else { "had" }
             )?;
         }
+        UserCommand::Email { name, address } => {
+            let changed = accounts.set_email(&by, &name, address.as_deref()).await?;
+            let how = if changed { "is" } else { "was already" };
+            match address {
+                Some(address) => writeln!(out, "{name} {how} written to at {}.", address.trim())?,
+                None => writeln!(out, "{name} {how} not written to.")?,
+            }
+        }
         UserCommand::List => {
             for account in accounts.list().await? {
                 let state = if account.disabled_at.is_some() {
@@ -149,8 +169,12 @@ pub async fn run(command: UserCommand, config: &DatabaseConfig, mut out: impl Wr
                 };
                 writeln!(
                     out,
-                    "{:<24} {:<9} {:<9} {}",
-                    account.username, account.role, state, account.display_name
+                    "{:<24} {:<9} {:<9} {:<24} {}",
+                    account.username,
+                    account.role,
+                    state,
+                    account.display_name,
+                    account.email.as_deref().unwrap_or("no e-mail")
                 )?;
             }
         }

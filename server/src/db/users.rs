@@ -23,6 +23,7 @@ pub struct UserRow {
     pub password_changed_at: OffsetDateTime,
     pub disabled_at: Option<OffsetDateTime>,
     pub identity: String,
+    pub email: Option<String>,
 }
 
 impl UserRow {
@@ -46,6 +47,7 @@ pub struct NewUser<'a> {
     pub role: Role,
     pub created_at: OffsetDateTime,
     pub identity: &'a str,
+    pub email: Option<&'a str>,
 }
 
 /// The account of that name (in lower case).
@@ -95,6 +97,28 @@ pub async fn identities(executor: impl PgExecutor<'_>) -> Result<Vec<(Uuid, Stri
         .await?)
 }
 
+/// The accounts in use with an e-mail address that have one of `roles` or are among `accounts`: one for each address, and
+/// none of the person whom the account `except` belongs to.
+pub async fn with_email(
+    executor: impl PgExecutor<'_>,
+    roles: &[Role],
+    accounts: &[Uuid],
+    except: Option<Uuid>,
+) -> Result<Vec<Uuid>, DbError> {
+    let roles: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
+    Ok(sqlx::query_scalar(
+        "select distinct on (lower(email)) id from quarterdeck.users
+         where email is not null and disabled_at is null and (role = any ($1) or id = any ($2))
+             and identity is distinct from (select identity from quarterdeck.users where id = $3)
+         order by lower(email), username",
+    )
+    .bind(roles)
+    .bind(accounts)
+    .bind(except)
+    .fetch_all(executor)
+    .await?)
+}
+
 /// The token epoch of every account.
 pub async fn token_epochs(executor: impl PgExecutor<'_>) -> Result<Vec<(Uuid, i64)>, DbError> {
     Ok(sqlx::query_as("select id, token_epoch from quarterdeck.users")
@@ -109,8 +133,8 @@ pub async fn token_epochs(executor: impl PgExecutor<'_>) -> Result<Vec<(Uuid, i6
 pub async fn insert(connection: &mut PgConnection, user: &NewUser<'_>) -> Result<(), DbError> {
     sqlx::query(
         "insert into quarterdeck.users
-             (id, username, display_name, password_hash, role, created_at, password_changed_at, identity)
-         values ($1, $2, $3, $4, $5, $6, $6, $7)",
+             (id, username, display_name, password_hash, role, created_at, password_changed_at, identity, email)
+         values ($1, $2, $3, $4, $5, $6, $6, $7, $8)",
     )
     .bind(user.id)
     .bind(user.username)
@@ -119,6 +143,7 @@ pub async fn insert(connection: &mut PgConnection, user: &NewUser<'_>) -> Result
     .bind(user.role.as_str())
     .bind(user.created_at)
     .bind(user.identity)
+    .bind(user.email)
     .execute(connection)
     .await?;
     Ok(())
@@ -164,6 +189,16 @@ pub async fn set_role(connection: &mut PgConnection, id: Uuid, role: Role) -> Re
     sqlx::query("update quarterdeck.users set role = $2, token_epoch = token_epoch + 1 where id = $1")
         .bind(id)
         .bind(role.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Sets where the person reads e-mail, or that they get none.
+pub async fn set_email(connection: &mut PgConnection, id: Uuid, email: Option<&str>) -> Result<(), DbError> {
+    sqlx::query("update quarterdeck.users set email = $2 where id = $1")
+        .bind(id)
+        .bind(email)
         .execute(connection)
         .await?;
     Ok(())

@@ -21,6 +21,7 @@ fn new(username: &str, password: &str) -> NewAccount {
         display_name: "Ada Lovelace".into(),
         role: Role::Viewer,
         password: password.into(),
+        email: None,
     }
 }
 
@@ -51,8 +52,21 @@ async fn each_change_is_recorded_once_and_says_what_it_did() {
         "ada is enabled again.\n"
     );
 
+    let email = |address: Option<&str>| UserCommand::Email {
+        name: name(),
+        address: address.map(str::to_owned),
+    };
+    let written = "ada is written to at ada@example.org.\n";
+    assert_eq!(command(&console, email(Some(" ada@example.org"))).await, written);
+    let already = "ada was already written to at ada@example.org.\n";
+    assert_eq!(command(&console, email(Some("ada@example.org"))).await, already);
+    let list = command(&console, UserCommand::List).await;
+    assert!(list.contains("ada@example.org"), "{list}");
+    assert_eq!(command(&console, email(None)).await, "ada is not written to.\n");
+
     for (action, expected) in [
         (Action::AccountCreated, 1),
+        (Action::AccountEmailChanged, 2),
         (Action::AccountRoleChanged, 1),
         (Action::AccountDisabled, 1),
         (Action::AccountEnabled, 1),
@@ -88,6 +102,19 @@ async fn what_cannot_be_done_changes_and_records_nothing() {
     assert!(matches!(add("bob", "short").await, AccountError::Password(_)));
     let unknown = console.accounts.disable(&by(), "bob").await.unwrap_err();
     assert!(matches!(unknown, AccountError::Unknown(name) if name == "bob"));
+    for wrong in [
+        "ada",
+        "ada@",
+        "ada@example.org, eve@example.org",
+        "ada@example.org\r\nBcc: eve@example.org",
+    ] {
+        let refused = console
+            .accounts
+            .set_email(&by(), "ada", Some(wrong))
+            .await
+            .unwrap_err();
+        assert!(matches!(refused, AccountError::Email(_)), "{wrong}");
+    }
     assert_eq!(console.accounts.list().await.unwrap().len(), 1);
     assert_eq!(console.recorded(Action::AccountCreated).await.len(), 1);
     assert_eq!(console.recorded(Action::AccountDisabled).await.len(), 0);

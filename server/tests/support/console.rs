@@ -107,6 +107,7 @@ impl Console {
             display_name: name.to_uppercase(),
             role,
             password: PASSWORD.into(),
+            email: None,
         };
         self.accounts.add(&by(), new).await.unwrap();
     }

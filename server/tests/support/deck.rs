@@ -194,6 +194,7 @@ pub async fn account(database: &TestDatabase, name: &str, role: Role) {
         display_name: name.into(),
         role,
         password: PASSWORD.into(),
+        email: None,
     };
     accounts.add(&by, new).await.unwrap();
 }

@@ -131,6 +131,8 @@ actions! {
     AccountPasswordChanged = "account.password_changed",
     /// An account got another role.
     AccountRoleChanged = "account.role_changed",
+    /// The person of an account is written to at another e-mail address, or no more.
+    AccountEmailChanged = "account.email_changed",
     /// An account was disabled.
     AccountDisabled = "account.disabled",
     /// A disabled account was enabled again.

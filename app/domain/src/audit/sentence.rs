@@ -83,6 +83,15 @@ fn deed(event: &Event) -> Deed {
             "changed",
             &format!("the role of {object} from {} to {}", detail("from"), detail("to")),
         ),
+        Action::AccountEmailChanged => Deed::new(
+            "change",
+            "changed",
+            &format!(
+                "the e-mail address of {object} from {} to {}",
+                detail("from"),
+                detail("to")
+            ),
+        ),
         Action::AccountDisabled => Deed::new("disable", "disabled", &format!("the account {object}")),
         Action::AccountEnabled => Deed::new("enable", "enabled", &format!("the account {object}")),
         Action::AccessRefused => {

@@ -40,6 +40,8 @@ pub struct Account {
     pub created_at: OffsetDateTime,
     /// Since when it is disabled, if it is.
     pub disabled_at: Option<OffsetDateTime>,
+    /// Where the person is written to about guarded actions; nowhere without it.
+    pub email: Option<String>,
 }
 
 /// A new account.
@@ -53,6 +55,7 @@ pub struct NewAccount {
     pub display_name: String,
     pub role: Role,
     pub password: String,
+    pub email: Option<String>,
 }
 
 /// Why an account wasn't made or changed.
@@ -80,6 +83,9 @@ pub enum AccountError {
         "an identity takes 1 to 200 characters: what names the person in your organisation, such as an e-mail address"
     )]
     Identity,
+    /// The e-mail address won't do.
+    #[error("{0:?} is no e-mail address; write name@example.org")]
+    Email(String),
     /// The password won't do.
     #[error(transparent)]
     Password(#[from] PasswordRule),
@@ -146,6 +152,7 @@ impl Accounts {
         if identity.is_empty() || identity.chars().count() > 200 || identity.contains('\0') {
             return Err(AccountError::Identity);
         }
+        let email = new.email.as_deref().map(address).transpose()?;
         passwords::check_new(&username, &new.password)?;
         let password_hash = self.passwords.hash(new.password).await?;
         let created_at = self.clock.now();
@@ -159,6 +166,7 @@ impl Accounts {
             role: new.role,
             created_at,
             identity,
+            email: email.as_deref(),
         };
         db::users::insert(&mut transaction, &user)
             .await
@@ -173,6 +181,10 @@ impl Accounts {
             .with("role", new.role.as_str())
             .with("display_name", display_name)
             .with("identity", identity);
+        let detail = match &email {
+            Some(email) => detail.with("email", email.as_str()),
+            None => detail,
+        };
         self.record(&mut transaction, by, Action::AccountCreated, &username, detail)
             .await?;
         transaction.commit().await?;
@@ -183,6 +195,7 @@ impl Accounts {
             role: new.role,
             created_at,
             disabled_at: None,
+            email,
         })
     }
 
@@ -230,6 +243,39 @@ impl Accounts {
             &mut transaction,
             by,
             Action::AccountRoleChanged,
+            &username,
+            detail,
+        )
+        .await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Sets where the person is written to, or that they are not: whether it was otherwise before.
+    ///
+    /// # Errors
+    /// See [`AccountError`].
+    pub async fn set_email(
+        &self,
+        by: &By,
+        username: &str,
+        email: Option<&str>,
+    ) -> Result<bool, AccountError> {
+        let username = normalise(username)?;
+        let email = email.map(address).transpose()?;
+        let (mut transaction, user) = self.lock(&username).await?;
+        if user.email == email {
+            return Ok(false);
+        }
+        db::users::set_email(&mut transaction, user.id, email.as_deref()).await?;
+        let word = |email: Option<String>| email.unwrap_or_else(|| "none".to_owned());
+        let detail = Detail::none()
+            .with("from", word(user.email))
+            .with("to", word(email));
+        self.record(
+            &mut transaction,
+            by,
+            Action::AccountEmailChanged,
             &username,
             detail,
         )
@@ -332,6 +378,15 @@ pub fn normalise(username: &str) -> Result<String, AccountError> {
     }
 }
 
+/// An e-mail address as stored: without spaces around it.
+fn address(text: &str) -> Result<String, AccountError> {
+    let text = text.trim();
+    match text.parse::<lettre::Address>() {
+        Ok(_) if text.len() <= 254 => Ok(text.to_owned()),
+        Ok(_) | Err(_) => Err(AccountError::Email(text.to_owned())),
+    }
+}
+
 fn sessions_ended(ended: &[Uuid]) -> Detail {
     Detail::none().with("sessions_ended", i32::try_from(ended.len()).unwrap_or(i32::MAX))
 }
@@ -344,6 +399,7 @@ fn account(row: UserRow) -> Result<Account, DbError> {
         display_name: row.display_name,
         created_at: row.created_at,
         disabled_at: row.disabled_at,
+        email: row.email,
     })
 }
 
