@@ -104,6 +104,11 @@ look() {
     if [[ $want != run ]] && ! has chromium && ! has chromium-browser && [[ ! -x ${CHROMIUM:-} ]]; then
         need chromium chromium
     fi
+    # The SMTP server of the tests, for Debian's own Python.
+    if [[ $want != run ]] && ! /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null; then
+        programs+=(aiosmtpd)
+        packages+=(python3-aiosmtpd)
+    fi
     if [[ $want == bench ]]; then
         need wrk wrk
         need hyperfine hyperfine

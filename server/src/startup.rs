@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clients::{
         AlertmanagerClient, DatabaseSessions, PostgresNode, PrometheusClient, cluster_node::ClusterNode,
-        webhook::Webhook,
+        mailer::Mailer, webhook::Webhook,
     },
     clock::Clock,
     config::Config,
@@ -39,13 +39,14 @@ use crate::{
         health::{charts::Charts, engine::Engine, hub::Hub},
         identity::{Identity, IdentityParts, Limiter, Passwords},
         maintenance::{Maintenance, MaintenanceParts},
+        notices::Channels,
     },
     telemetry::metrics::Metrics,
     workers::{
         announcements, cluster, executor,
         leadership::{self, Leadership},
         maintenance,
-        notifier::Notifier,
+        notifier::{Notifier, Way},
         poller::{Poller, PollerInputs, PollerParts},
         relay::{self, Relay},
     },
@@ -147,7 +148,10 @@ impl Console {
             let _ = recording.await;
         });
 
-        let channels: Vec<_> = config.webhook.iter().map(|_| "webhook").collect();
+        let channels = Channels {
+            webhook: config.webhook.is_some(),
+            email: config.email.is_some(),
+        };
         let maintenance = match &config.maintenance {
             None => None,
             Some(section) => Some(Arc::new(Maintenance::new(MaintenanceParts {
@@ -157,7 +161,8 @@ impl Console {
                 clock: Arc::clone(&clock),
                 entropy: Arc::clone(&entropy),
                 public_url: config.server.public_url.to_string(),
-                channels: channels.clone(),
+                policy: config.policy.clone(),
+                channels,
             })?)),
         };
         let actions = Arc::new(Actions::new(ActionsParts {
@@ -169,11 +174,11 @@ impl Console {
             handlers: handlers(&config, &nodes, maintenance.as_ref(), failover.as_ref()),
             channels,
         }));
-        if let Some(webhook) = &config.webhook {
+        for (way, max_attempts) in ways(&config)? {
             let notifier = Notifier {
                 pool: pool.clone(),
-                webhook: Webhook::new(webhook).context("[webhook]")?,
-                max_attempts: webhook.max_attempts,
+                way,
+                max_attempts,
                 public_url: config.server.public_url.clone(),
                 clock: Arc::clone(&clock),
             };
@@ -349,6 +354,20 @@ impl Console {
         let finish = async { while self.workers.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(Duration::from_secs(5), finish).await;
     }
+}
+
+/// By what ways messages go, and how often each is tried.
+fn ways(config: &Config) -> anyhow::Result<Vec<(Way, u32)>> {
+    let mut ways = Vec::new();
+    if let Some(section) = &config.webhook {
+        let webhook = Webhook::new(section).context("[webhook]")?;
+        ways.push((Way::Webhook(webhook), section.max_attempts));
+    }
+    if let Some(section) = &config.email {
+        let mailer = Mailer::new(section).context("[email]")?;
+        ways.push((Way::Email(mailer), section.max_attempts));
+    }
+    Ok(ways)
 }
 
 /// What this installation can do: the kinds of actions whose means are configured.

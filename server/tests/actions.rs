@@ -14,11 +14,15 @@ mod database;
 #[expect(dead_code, reason = "each test binary uses its part of the shared support")]
 #[path = "support/deck.rs"]
 mod deck;
+#[path = "support/smtp.rs"]
+mod smtp;
 
 #[path = "actions/consent.rs"]
 mod consent;
 #[path = "actions/console.rs"]
 mod console;
+#[path = "actions/email.rs"]
+mod email;
 #[path = "actions/interrupted.rs"]
 mod interrupted;
 #[path = "actions/messages.rs"]

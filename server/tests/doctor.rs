@@ -14,6 +14,9 @@ mod deck;
 #[path = "support/exporter.rs"]
 #[allow(dead_code, reason = "shared with tests that need more of it")]
 mod exporter;
+#[path = "support/smtp.rs"]
+#[allow(dead_code, reason = "shared with tests that need more of it")]
+mod smtp;
 
 use std::time::Duration;
 
@@ -26,6 +29,7 @@ use quarterdeck::{
 };
 use quarterdeck_domain::access::Role;
 use quarterdeck_estate::parts::{Postgres, Prometheus, Redis};
+use smtp::{SmtpOptions, SmtpServer};
 use tokio::time::Instant;
 
 const METRICS: &str = "queue_length 3\nlatency_ms 20\ncpu_percent{pod=\"a\"} 10\n";
@@ -160,6 +164,34 @@ async fn a_sound_deployment_passes_and_a_careless_one_is_warned() {
         "{report}"
     );
     assert!(is_warning(&report, "Alert rules", "of the metrics"), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_server_is_of_use_when_somebody_can_be_written_to() {
+    let database = TestDatabase::migrated().await;
+    deck::account(&database, "ada", Role::Admin).await;
+    let server = SmtpServer::start(SmtpOptions::default());
+    let toml = |more: &str| {
+        format!(
+            "[database]\nurl = '{}'\n[prometheus]\nurl = 'http://127.0.0.1:1'\n{}",
+            database.config().url,
+            server.section(more)
+        )
+    };
+    let report = examine(&toml("tls = 'none'"), deck::PROFILE).await;
+    assert!(is_ok(&report, "E-mail", "server"), "{report}");
+    assert!(is_warning(&report, "E-mail", "addresses"), "{report}");
+    sqlx::query("update quarterdeck.users set email = 'ada@example.org'")
+        .execute(&database.pool())
+        .await
+        .unwrap();
+    let report = examine(&toml("tls = 'none'"), deck::PROFILE).await;
+    assert!(is_ok(&report, "E-mail", "addresses"), "{report}");
+    // It has no STARTTLS.
+    let report = examine(&toml("username = 'a'\npassword = 'hunter2'"), deck::PROFILE).await;
+    failure(&report, "E-mail", "server");
+    assert!(!format!("{report} {report:?}").contains("hunter2"));
+    assert_eq!(server.taken(), Vec::<serde_json::Value>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

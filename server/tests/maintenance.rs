@@ -13,6 +13,9 @@ mod database;
 #[expect(dead_code, reason = "each test binary uses its part of the shared support")]
 #[path = "support/deck.rs"]
 mod deck;
+#[expect(dead_code, reason = "each test binary uses its part of the shared support")]
+#[path = "support/smtp.rs"]
+mod smtp;
 
 #[path = "maintenance/command.rs"]
 mod command;
@@ -24,6 +27,8 @@ mod estate;
 mod fake_kubernetes;
 #[path = "maintenance/kubernetes.rs"]
 mod kubernetes;
+#[path = "maintenance/notices.rs"]
+mod notices;
 #[path = "maintenance/redis.rs"]
 mod redis;
 #[path = "maintenance/refused.rs"]

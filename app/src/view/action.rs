@@ -356,6 +356,8 @@ pub struct MessageView {
     pub topic: String,
     /// By what way.
     pub channel: String,
+    /// User name of the one that it goes to, where it goes to one person.
+    pub recipient: Option<String>,
     /// How it is: delivered, waiting, given up, with the last error.
     pub state: String,
 }

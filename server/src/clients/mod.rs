@@ -8,6 +8,7 @@ pub mod database_nodes;
 pub mod database_sessions;
 pub mod http_source;
 pub mod kubernetes;
+pub mod mailer;
 pub mod maintenance;
 pub mod metrics_reader;
 pub mod node_connection;

@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 pub mod database;
 pub mod database_sessions;
+pub mod email;
 pub mod failover;
 pub mod http_source;
 pub mod identity;
@@ -29,6 +30,7 @@ pub mod webhook;
 use self::{
     database::DatabaseConfig,
     database_sessions::DatabaseSessionsConfig,
+    email::{EmailConfig, EmailConfigError},
     failover::{FailoverConfig, FailoverConfigError},
     http_source::{HttpSourceConfig, HttpSourceConfigError},
     identity::IdentityConfig,
@@ -70,6 +72,8 @@ pub struct Config {
     pub policy: Policy,
     /// Where people are told what happens to guarded actions; without it, only in the console.
     pub webhook: Option<WebhookConfig>,
+    /// The SMTP server by which those whom it concerns are told of it; without it, they are not written to.
+    pub email: Option<EmailConfig>,
     /// How maintenance mode is switched and seen; without it, it is not this console's business.
     pub maintenance: Option<MaintenanceConfig>,
     /// How the primary of the watched cluster is changed; without it, it is not this console's business.
@@ -117,6 +121,9 @@ pub enum ConfigError {
     /// A `[webhook]` section that cannot be used.
     #[error(transparent)]
     Webhook(#[from] WebhookConfigError),
+    /// An `[email]` section that cannot be used.
+    #[error(transparent)]
+    Email(#[from] EmailConfigError),
     /// A `[maintenance]` section that cannot be used.
     #[error(transparent)]
     Maintenance(#[from] MaintenanceConfigError),
@@ -173,6 +180,9 @@ impl Config {
         }
         if let Some(webhook) = &self.webhook {
             webhook.check()?;
+        }
+        if let Some(email) = &self.email {
+            email.check()?;
         }
         self.policy.check()?;
         if let Some(maintenance) = &self.maintenance {
@@ -248,11 +258,11 @@ mod tests {
     #[test]
     fn the_example_is_usable_as_it_stands_and_with_every_setting_in_force() {
         Config::from_toml(EXAMPLE).unwrap();
-        // Of the three ways to sign in at a source only one may be given; the other two are dropped here. So are all but
-        // one means in each section that takes one.
+        // Of the ways to sign in at a source, and at the SMTP server, only one may be given; the others are dropped here. So
+        // are all but one means in each section that takes one.
         let full: String = example_in_full()
             .lines()
-            .filter(|line| !line.starts_with("bearer_token"))
+            .filter(|line| !line.starts_with("bearer_token") && !line.starts_with("password_file"))
             .collect::<Vec<_>>()
             .join("\n");
         let most = MEANS.iter().map(|(_, means)| means.len()).max().unwrap_or(0);
@@ -288,6 +298,7 @@ mod tests {
             "database_sessions",
             "policy",
             "webhook",
+            "email",
             "maintenance",
             "maintenance.http",
             "maintenance.command",

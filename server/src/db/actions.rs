@@ -13,7 +13,9 @@ use uuid::Uuid;
 
 use super::DbError;
 
-pub use outbox::{OutboxRow, delivered, enqueue, outbox_of, take_due, undelivered};
+pub use outbox::{
+    Addressed, EMAIL, OutboxRow, WEBHOOK, delivered, enqueue, outbox_of, take_due, undelivered,
+};
 pub use policy::{PolicyRow, current_policy, insert_policy, lock_policy};
 pub use records::{RecordRow, records_of};
 pub use steps::{StepRow, begin_step, end_step, leave_step_open, steps_of};

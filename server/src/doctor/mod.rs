@@ -7,6 +7,7 @@
 mod alertmanager;
 mod console_database;
 mod console_redis;
+mod email;
 mod nodes;
 mod prometheus;
 mod report;
@@ -44,18 +45,20 @@ pub async fn run_at(config: &Config, clock: &dyn Clock) -> DoctorReport {
             None
         }
     };
-    let (database, redis, prometheus, alertmanager, (nodes, watched_major)) = tokio::join!(
+    let (database, redis, prometheus, alertmanager, (nodes, watched_major), email) = tokio::join!(
         console_database::check(&config.database, clock),
         console_redis::check(config.redis.as_ref(), clock),
         prometheus::check(&config.prometheus, profile.as_ref(), clock),
         alertmanager::check(config.alertmanager.as_ref()),
         nodes::check(&config.postgres, clock),
+        email::check(config.email.as_ref(), &config.database),
     );
     findings.extend(database);
     findings.extend(redis);
     findings.extend(prometheus);
     findings.extend(alertmanager);
     findings.extend(nodes);
+    findings.extend(email);
     findings.extend(tools::check(watched_major).await);
     DoctorReport { findings }
 }

@@ -32,6 +32,7 @@ use self::policy::InForce;
 use super::{
     audit::{AuditError, EventMaker, Origin},
     identity::{Identity, IdentityError},
+    notices::Channels,
 };
 use crate::{clock::Clock, db::DbError, entropy::Entropy};
 use quarterdeck_domain::action::Policy;
@@ -131,8 +132,8 @@ pub struct ActionsParts {
     pub entropy: Arc<dyn Entropy>,
     pub policy: Policy,
     pub handlers: Handlers,
-    /// Where people are told besides in the console: `webhook`, `email`.
-    pub channels: Vec<&'static str>,
+    /// By which ways people are told besides in the console.
+    pub channels: Channels,
 }
 
 /// Guarded actions.
@@ -146,7 +147,7 @@ pub struct Actions {
     configured: Policy,
     in_force: RwLock<Option<Arc<InForce>>>,
     handlers: Handlers,
-    channels: Vec<&'static str>,
+    channels: Channels,
     open: ArcSwap<open::Open>,
     /// Rung when something was started, so that the executor need not wait for its next round.
     rung: Notify,

@@ -10,7 +10,11 @@ mod views;
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use quarterdeck_domain::maintenance::{Held, Known, Mode, Seen, Sight, Switching};
+use quarterdeck_domain::{
+    access::Role,
+    action::{ActionKind, Policy},
+    maintenance::{Held, Known, Mode, Seen, Sight, Switching},
+};
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -24,7 +28,7 @@ use crate::{
     config::maintenance::MaintenanceConfig,
     db::{self, DbError, maintenance::Look},
     entropy::Entropy,
-    services::audit::EventMaker,
+    services::{audit::EventMaker, notices::Channels},
 };
 
 pub use silences::{Ended, SilenceError};
@@ -43,8 +47,10 @@ pub struct MaintenanceParts {
     pub entropy: Arc<dyn Entropy>,
     /// What browsers call the console: silences bear it, so that two consoles with one Alertmanager tell theirs apart.
     pub public_url: String,
-    /// Where people are told besides in the console.
-    pub channels: Vec<&'static str>,
+    /// Who may ask for maintenance mode: they are told when somebody else has switched it, and when it overruns.
+    pub policy: Policy,
+    /// By which ways people are told besides in the console.
+    pub channels: Channels,
 }
 
 /// What is known, in memory.
@@ -65,7 +71,8 @@ pub struct Maintenance {
     clock: Arc<dyn Clock>,
     events: EventMaker,
     created_by: String,
-    channels: Vec<&'static str>,
+    concerned: Vec<Role>,
+    channels: Channels,
     present: ArcSwap<Present>,
 }
 
@@ -84,6 +91,9 @@ impl Maintenance {
             config: parts.config,
             pool: parts.pool,
             clock: parts.clock,
+            concerned: parts
+                .policy
+                .may_request(&[ActionKind::MaintenanceOn, ActionKind::MaintenanceOff]),
             channels: parts.channels,
             present: ArcSwap::default(),
         })
@@ -114,8 +124,7 @@ impl Maintenance {
     /// # Errors
     /// That the database is away.
     pub async fn executing(&self) -> Result<Option<i64>, DbError> {
-        use quarterdeck_domain::action::ActionKind::{MaintenanceOff, MaintenanceOn};
-        let kinds = [MaintenanceOn.as_str(), MaintenanceOff.as_str()];
+        let kinds = [ActionKind::MaintenanceOn, ActionKind::MaintenanceOff].map(ActionKind::as_str);
         db::within(DB_LIMIT, db::actions::executing(&self.pool, &kinds)).await
     }
 

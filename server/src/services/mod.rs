@@ -10,4 +10,5 @@ mod fresh;
 pub mod health;
 pub mod identity;
 pub mod maintenance;
+pub mod notices;
 pub mod runbooks;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     clients::{self, APP, WATCHER},
     database::TestDatabase,
-    deck::{Answer, Browser, Deck, Sources, account},
+    deck::{Answer, Browser, Deck, Sources, account, eventually},
 };
 
 /// What a test works with.
@@ -128,6 +128,21 @@ pub async fn request(browser: &Browser, params: &Value) -> Value {
         .await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
     serde_json::from_str(&answer.body).unwrap()
+}
+
+/// Olive asks for the end of a session that is active, for which somebody has to agree; answers her browser and the action.
+pub async fn asked(bridge: &Bridge) -> (Browser, Value) {
+    bridge.client("x", "select pg_sleep(600)").await;
+    clients::active(&bridge.eye, "x").await;
+    let olive = bridge.browser("olive").await;
+    let params = json!({ "kind": "terminate_long_running", "node": "node", "longer_than_s": 1 });
+    eventually("a query that is old enough", async || {
+        let proposal = plan(&olive, &params).await;
+        proposal["plan"]["targets"].as_array().unwrap().len() == 1
+    })
+    .await;
+    let action = request(&olive, &params).await;
+    (olive, action)
 }
 
 pub fn id(action: &Value) -> String {

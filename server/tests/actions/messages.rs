@@ -12,8 +12,7 @@ use quarterdeck::clients::webhook::sign;
 use serde_json::{Value, json};
 
 use crate::{
-    clients,
-    console::{Bridge, id, look, request},
+    console::{Bridge, asked, id, look},
     deck::eventually,
 };
 
@@ -49,22 +48,12 @@ async fn receiver(refuse: u32) -> (String, Arc<Mutex<Received>>) {
     (url, received)
 }
 
-async fn asked(bridge: &Bridge) -> (crate::deck::Browser, String) {
-    bridge.client("x", "select pg_sleep(600)").await;
-    clients::active(&bridge.eye, "x").await;
-    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
-    let olive = bridge.browser("olive").await;
-    let params = json!({ "kind": "terminate_long_running", "node": "node", "longer_than_s": 1 });
-    let action = request(&olive, &params).await;
-    let id = id(&action);
-    (olive, id)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_is_signed_and_sent_until_it_is_taken() {
     let (url, received) = receiver(1).await;
     let bridge = Bridge::with(&format!("[webhook]\nurl = '{url}'\nsecret = '{SECRET}'")).await;
-    let (olive, id) = asked(&bridge).await;
+    let (olive, action) = asked(&bridge).await;
+    let id = id(&action);
     eventually("the message", async || {
         !received.lock().unwrap().messages.is_empty()
     })
@@ -96,7 +85,8 @@ async fn a_message_that_nobody_takes_is_given_up_where_it_is_seen() {
     let (url, _) = receiver(u32::MAX).await;
     let more = format!("[webhook]\nurl = '{url}'\nsecret = '{SECRET}'\nmax_attempts = 1");
     let bridge = Bridge::with(&more).await;
-    let (olive, id) = asked(&bridge).await;
+    let (olive, action) = asked(&bridge).await;
+    let id = id(&action);
     eventually("that it is given up", async || {
         look(&olive, &id).await["messages"][0]["state"]
             == "given up after 1 attempts: the receiver answered with status 502"

@@ -27,13 +27,13 @@ use crate::{
 
 /// A service that answers what it is told, whatever the switch says.
 #[derive(Clone)]
-struct StandIn {
+pub struct StandIn {
     status: Arc<AtomicU16>,
-    url: String,
+    pub url: String,
 }
 
 impl StandIn {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stand_in = Self {
             status: Arc::new(AtomicU16::new(200)),
@@ -49,7 +49,7 @@ impl StandIn {
         stand_in
     }
 
-    fn answers(&self, status: u16) {
+    pub fn answers(&self, status: u16) {
         self.status.store(status, Ordering::Relaxed);
     }
 }

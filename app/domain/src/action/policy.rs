@@ -156,6 +156,17 @@ impl Policy {
         Digest::of(&self.written_out())
     }
 
+    /// The roles that may ask for an action of one of these kinds, whatever it touches.
+    pub fn may_request(&self, kinds: &[ActionKind]) -> Vec<Role> {
+        let rules = self.written_out().rules;
+        let named = |role: &Role| {
+            rules
+                .iter()
+                .any(|rule| kinds.contains(&rule.action) && rule.request.contains(role))
+        };
+        Role::ALL.into_iter().filter(named).collect()
+    }
+
     /// What holds for a plan of `kind` that touches `targets` things, at `now`. `version` is the one under which this
     /// policy is kept.
     pub fn effective(
@@ -237,6 +248,21 @@ mod tests {
                 .approvals
         };
         assert_eq!((approvals(9), approvals(10)), (1, 2));
+    }
+
+    #[test]
+    fn who_may_ask_comes_from_the_rules_and_the_defaults() {
+        let policy = Policy {
+            rules: vec![Rule {
+                request: vec![Role::Admin],
+                ..ActionKind::MaintenanceOff.default_rule()
+            }],
+            freeze: vec![],
+        };
+        assert_eq!(policy.may_request(&[ActionKind::MaintenanceOff]), [Role::Admin]);
+        assert_eq!(policy.may_request(&[ActionKind::MaintenanceOn]), [Role::Operator]);
+        let both = policy.may_request(&[ActionKind::MaintenanceOn, ActionKind::MaintenanceOff]);
+        assert_eq!(both, [Role::Operator, Role::Admin]);
     }
 
     #[test]

@@ -207,7 +207,20 @@ fn record(action: &ActionView) -> AnyView {
     let messages = action
         .messages
         .iter()
-        .map(|message| view! { <li>{format!("{} by {}: {}", message.topic, message.channel, message.state)}</li> })
+        .map(|message| {
+            let to = message
+                .recipient
+                .as_ref()
+                .map(|name| format!(" to {name}"))
+                .unwrap_or_default();
+            let text = format!(
+                "{} by {}{to}: {}",
+                message.topic.replace('_', " "),
+                message.channel,
+                message.state
+            );
+            view! { <li>{text}</li> }
+        })
         .collect_view();
     view! {
         <ol class="records">{rows}</ol>

@@ -12,7 +12,7 @@ use crate::db::DbError;
 #[expect(missing_docs, reason = "the columns are described in the migration")]
 pub struct OutboxRow {
     pub id: i64,
-    pub action_id: Uuid,
+    pub action_id: Option<Uuid>,
     pub topic: String,
     pub channel: String,
     pub payload: Value,
@@ -22,27 +22,69 @@ pub struct OutboxRow {
     pub delivered_at: Option<OffsetDateTime>,
     pub dead_at: Option<OffsetDateTime>,
     pub last_error: Option<String>,
+    pub recipient: Option<Uuid>,
+    /// User name of the recipient.
+    pub recipient_name: Option<String>,
+    /// Where the recipient reads e-mail now; none if the account has no address, or is disabled.
+    pub recipient_email: Option<String>,
 }
 
-/// Puts one message a channel into the outbox, in the transaction of what it tells.
+/// By what way a message goes, and to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addressed {
+    /// To the one receiver.
+    Webhook,
+    /// To the person with this account.
+    Email(Uuid),
+}
+
+impl Addressed {
+    /// The name of the way, as in the column `channel`.
+    const fn channel(self) -> &'static str {
+        match self {
+            Self::Webhook => WEBHOOK,
+            Self::Email(_) => EMAIL,
+        }
+    }
+
+    const fn recipient(self) -> Option<Uuid> {
+        match self {
+            Self::Webhook => None,
+            Self::Email(account) => Some(account),
+        }
+    }
+}
+
+/// The channel of messages to the one receiver.
+pub const WEBHOOK: &str = "webhook";
+/// The channel of messages to a person.
+pub const EMAIL: &str = "email";
+
+/// Puts messages into the outbox, in the transaction of what they tell.
 ///
 /// # Errors
 /// [`DbError`].
 pub async fn enqueue(
     connection: &mut PgConnection,
-    action: Uuid,
+    action: Option<Uuid>,
     topic: &str,
-    channels: &[&str],
+    addressed: &[Addressed],
     payload: &Value,
     now: OffsetDateTime,
 ) -> Result<(), DbError> {
+    let (channels, recipients): (Vec<_>, Vec<_>) = addressed
+        .iter()
+        .map(|addressed| (addressed.channel(), addressed.recipient()))
+        .unzip();
     sqlx::query(
-        "insert into quarterdeck.outbox (action_id, topic, channel, payload, created_at, next_attempt_at)
-         select $1, $2, channel, $4, $5, $5 from unnest($3::text[]) as channels (channel)",
+        "insert into quarterdeck.outbox (action_id, topic, channel, recipient, payload, created_at, next_attempt_at)
+         select $1, $2, channel, recipient, $5, $6, $6
+         from unnest($3::text[], $4::uuid[]) as addressed (channel, recipient)",
     )
     .bind(action)
     .bind(topic)
     .bind(channels)
+    .bind(recipients)
     .bind(payload)
     .bind(now)
     .execute(connection)
@@ -56,15 +98,19 @@ pub async fn enqueue(
 /// [`DbError`].
 pub async fn outbox_of(executor: impl PgExecutor<'_>, action: Uuid) -> Result<Vec<OutboxRow>, DbError> {
     Ok(
-        sqlx::query_as("select * from quarterdeck.outbox where action_id = $1 order by id")
-            .bind(action)
-            .fetch_all(executor)
-            .await?,
+        sqlx::query_as(
+            "select message.*, account.username as recipient_name, account.email as recipient_email
+             from quarterdeck.outbox as message left join quarterdeck.users as account on account.id = message.recipient
+             where message.action_id = $1 order by message.id",
+        )
+        .bind(action)
+        .fetch_all(executor)
+        .await?,
     )
 }
 
-/// Takes messages of a channel that are due, and holds them until `held`: another console leaves them alone meanwhile, and
-/// takes them up after it if this one dies.
+/// Takes the oldest message of a channel that is due, and holds it until `held`: another console leaves it alone meanwhile,
+/// and takes it up after that if this one dies.
 ///
 /// # Errors
 /// [`DbError`].
@@ -73,22 +119,25 @@ pub async fn take_due(
     channel: &str,
     now: OffsetDateTime,
     held: OffsetDateTime,
-    limit: i64,
-) -> Result<Vec<OutboxRow>, DbError> {
+) -> Result<Option<OutboxRow>, DbError> {
     Ok(sqlx::query_as(
-        "update quarterdeck.outbox set attempts = attempts + 1, next_attempt_at = $3
-         where id in (
-             select id from quarterdeck.outbox
-             where channel = $1 and next_attempt_at <= $2 and delivered_at is null and dead_at is null
-             order by id limit $4 for update skip locked
+        "with taken as (
+             update quarterdeck.outbox set attempts = attempts + 1, next_attempt_at = $3
+             where id = (
+                 select id from quarterdeck.outbox
+                 where channel = $1 and next_attempt_at <= $2 and delivered_at is null and dead_at is null
+                 order by id limit 1 for update skip locked
+             )
+             returning *
          )
-         returning *",
+         select taken.*, account.username as recipient_name, account.email as recipient_email
+         from taken left join quarterdeck.users as account
+             on account.id = taken.recipient and account.disabled_at is null",
     )
     .bind(channel)
     .bind(now)
     .bind(held)
-    .bind(limit)
-    .fetch_all(executor)
+    .fetch_optional(executor)
     .await?)
 }
 

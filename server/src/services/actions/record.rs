@@ -1,21 +1,24 @@
-//! How a change of an action reads in the audit log and in messages.
+//! How a change of an action reads in the audit log and in notices, and whom it concerns.
 
 use quarterdeck_domain::{
     action::{Agreed, Case, Failure, Plan, State, Vote},
     audit::{Action, Detail, Object, Outcome},
 };
-use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::db::actions::ActionRow;
+use super::views;
+use crate::{
+    db::actions::ActionRow,
+    services::notices::{ActionNotice, ActionTopic, Audience},
+};
 
-/// A line of the audit log, and the topic of the message.
+/// A line of the audit log, and the topic of the notice.
 pub(super) struct Entry {
     pub action: Action,
     pub object: Object,
     pub outcome: Outcome,
     pub detail: Detail,
-    pub topic: &'static str,
+    pub topic: ActionTopic,
 }
 
 /// An action as the object of an event.
@@ -58,7 +61,7 @@ pub(super) fn requested(id: Uuid, case: &Case, reason: &str) -> Entry {
             .with("reason", reason)
             .with("targets", targets(&case.plan))
             .with("approvals_needed", i32::from(case.rule.approvals)),
-        topic: "requested",
+        topic: ActionTopic::Requested,
     }
 }
 
@@ -76,7 +79,12 @@ pub(super) fn entry(row: &ActionRow, before: &Case, after: &Case) -> Option<Entr
     };
     if let (None, Some(review)) = (&before.review, &after.review) {
         let detail = detail.with("comment", review.comment.as_str());
-        return entry(Action::ActionReviewed, Outcome::Succeeded, detail, "reviewed");
+        return entry(
+            Action::ActionReviewed,
+            Outcome::Succeeded,
+            detail,
+            ActionTopic::Reviewed,
+        );
     }
     let voted: Option<&Vote> = after.votes.get(before.votes.len());
     match &after.state {
@@ -87,21 +95,39 @@ pub(super) fn entry(row: &ActionRow, before: &Case, after: &Case) -> Option<Entr
                 State::Approved {
                     agreed: Agreed::ByVotes,
                     ..
-                } if before.state != after.state => "approved",
-                _ => "vote",
+                } if before.state != after.state => ActionTopic::Approved,
+                _ => ActionTopic::Vote,
             };
             entry(Action::ActionApproved, Outcome::Succeeded, detail, topic)
         }
         State::Rejected { reason, .. } => {
             let detail = detail.with("comment", reason.as_str());
-            entry(Action::ActionRejected, Outcome::Succeeded, detail, "rejected")
+            entry(
+                Action::ActionRejected,
+                Outcome::Succeeded,
+                detail,
+                ActionTopic::Rejected,
+            )
         }
-        State::Expired { .. } => entry(Action::ActionExpired, Outcome::Succeeded, detail, "expired"),
-        State::Cancelled { .. } => entry(Action::ActionCancelled, Outcome::Succeeded, detail, "cancelled"),
+        State::Expired { .. } => entry(
+            Action::ActionExpired,
+            Outcome::Succeeded,
+            detail,
+            ActionTopic::Expired,
+        ),
+        State::Cancelled { .. } => entry(
+            Action::ActionCancelled,
+            Outcome::Succeeded,
+            detail,
+            ActionTopic::Cancelled,
+        ),
         State::Executing { worker, stop, .. } => match (&before.state, worker, stop) {
-            (State::Executing { stop: None, .. }, _, Some(_)) => {
-                entry(Action::ActionStopAsked, Outcome::Succeeded, detail, "stop_asked")
-            }
+            (State::Executing { stop: None, .. }, _, Some(_)) => entry(
+                Action::ActionStopAsked,
+                Outcome::Succeeded,
+                detail,
+                ActionTopic::StopAsked,
+            ),
             // Taken up by a worker: the intent is recorded already.
             (State::Executing { .. }, _, _) => None,
             (_, _, _) => {
@@ -109,12 +135,22 @@ pub(super) fn entry(row: &ActionRow, before: &Case, after: &Case) -> Option<Entr
                 let detail = detail
                     .with("targets", targets(&after.plan))
                     .with("votes", approvals.join(", "));
-                entry(Action::ActionStarted, Outcome::Succeeded, detail, "started")
+                entry(
+                    Action::ActionStarted,
+                    Outcome::Succeeded,
+                    detail,
+                    ActionTopic::Started,
+                )
             }
         },
         State::Succeeded { summary, .. } => {
             let detail = detail.with("summary", summary.as_str());
-            entry(Action::ActionSucceeded, Outcome::Succeeded, detail, "succeeded")
+            entry(
+                Action::ActionSucceeded,
+                Outcome::Succeeded,
+                detail,
+                ActionTopic::Succeeded,
+            )
         }
         State::Failed { failure, .. } => {
             let (step, reason) = match failure {
@@ -123,7 +159,7 @@ pub(super) fn entry(row: &ActionRow, before: &Case, after: &Case) -> Option<Entr
                 Failure::Stopped { by, before } => (before.as_str(), format!("stopped by {by}")),
             };
             let detail = detail.with("step", step).with("reason", reason);
-            entry(Action::ActionFailed, Outcome::Failed, detail, "failed")
+            entry(Action::ActionFailed, Outcome::Failed, detail, ActionTopic::Failed)
         }
         State::OutcomeUnknown { step, known, .. } => {
             let detail = detail.with("step", step.as_str()).with("known", known.as_str());
@@ -131,23 +167,67 @@ pub(super) fn entry(row: &ActionRow, before: &Case, after: &Case) -> Option<Entr
                 Action::ActionOutcomeUnknown,
                 Outcome::Failed,
                 detail,
-                "outcome_unknown",
+                ActionTopic::OutcomeUnknown,
             )
         }
     }
 }
 
-/// What a message says; whoever sends it turns it into words.
-pub(super) fn message(row: &ActionRow, case: &Case, topic: &str) -> Value {
-    json!({
-        "topic": topic,
-        "id": row.id,
-        "number": row.number,
-        "kind": case.plan.params.kind(),
-        "what": row.object,
-        "requester": case.requester.name,
-        "reason": row.reason,
-        "state": case.state.as_str(),
-        "break_glass": case.break_glass.is_some(),
-    })
+/// What people are told.
+pub(super) fn notice(row: &ActionRow, case: &Case, topic: ActionTopic) -> ActionNotice {
+    let kind = case.plan.params.kind();
+    ActionNotice {
+        topic,
+        id: row.id,
+        number: row.number,
+        kind,
+        what: row.object.clone(),
+        risk: kind.spec().risk,
+        requester: case.requester.name.clone(),
+        reason: row.reason.clone(),
+        state: case.state.as_str().to_owned(),
+        outcome: match &case.state {
+            State::Requested | State::Approved { .. } => None,
+            State::Rejected { .. }
+            | State::Expired { .. }
+            | State::Cancelled { .. }
+            | State::Executing { .. }
+            | State::Succeeded { .. }
+            | State::Failed { .. }
+            | State::OutcomeUnknown { .. } => Some(views::explanation(case, &case.quorum(&|_| None))),
+        },
+        break_glass: case.break_glass.is_some(),
+        approvals: case.rule.approvals,
+        expires_at: case.expires_at,
+    }
+}
+
+/// Whom it concerns, besides whoever did it: those who are to agree, or to review, while it waits for them; those who could
+/// look, when nobody knows what happened; and otherwise the one who asked and those who voted.
+pub(super) fn audience(case: &Case, topic: ActionTopic, by: Option<Uuid>) -> Audience {
+    let involved = || {
+        let voters = case.votes.iter().map(|vote| vote.voter.account);
+        std::iter::once(case.requester.account).chain(voters).collect()
+    };
+    let (roles, accounts) = match topic {
+        ActionTopic::Requested if case.rule.approvals > 0 => (case.rule.approve.clone(), Vec::new()),
+        // Nobody has to agree, and who asked knows.
+        ActionTopic::Requested => (Vec::new(), Vec::new()),
+        ActionTopic::OutcomeUnknown => (case.rule.request.clone(), involved()),
+        ActionTopic::Vote
+        | ActionTopic::Approved
+        | ActionTopic::Rejected
+        | ActionTopic::Expired
+        | ActionTopic::Cancelled
+        | ActionTopic::Started
+        | ActionTopic::StopAsked
+        | ActionTopic::Succeeded
+        | ActionTopic::Failed
+        | ActionTopic::Reviewed => (Vec::new(), involved()),
+    };
+    Audience {
+        roles,
+        accounts,
+        except: by,
+    }
 }

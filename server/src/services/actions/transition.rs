@@ -18,6 +18,7 @@ use crate::{
     services::{
         audit::{self, Origin},
         identity::actor,
+        notices::{self, Notice},
     },
 };
 
@@ -112,7 +113,7 @@ impl Actions {
         Ok(after)
     }
 
-    /// Writes an entry into the audit log and its messages into the outbox, in the transaction of what they tell.
+    /// Writes an entry into the audit log and its notice into the outbox, in the transaction of what they tell.
     pub(super) async fn write_down(
         &self,
         connection: &mut PgConnection,
@@ -132,8 +133,9 @@ impl Actions {
             entry.detail,
         );
         audit::append(connection, &event).await?;
-        let payload = record::message(row, case, entry.topic);
-        db::actions::enqueue(connection, row.id, entry.topic, &self.channels, &payload, now).await?;
+        let notice = Notice::Action(record::notice(row, case, entry.topic));
+        let audience = record::audience(case, entry.topic, by.map(|by| by.subject.user_id));
+        notices::enqueue(connection, self.channels, &notice, &audience, now).await?;
         Ok(())
     }
 }

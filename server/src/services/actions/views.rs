@@ -339,7 +339,8 @@ fn may(case: &Case, subject: &Subject, me: &Person, now: time::OffsetDateTime) -
     }
 }
 
-fn explanation(case: &Case, quorum: &Quorum) -> String {
+/// What the state means, in a sentence or two. The quorum matters only while it is open.
+pub(super) fn explanation(case: &Case, quorum: &Quorum) -> String {
     match &case.state {
         State::Requested => format!(
             "{} of {} approvals are still needed. Nothing happens until then.",
@@ -434,6 +435,7 @@ fn message(row: &OutboxRow) -> MessageView {
     MessageView {
         topic: row.topic.clone(),
         channel: row.channel.clone(),
+        recipient: row.recipient_name.clone(),
         state: match (row.delivered_at, row.dead_at) {
             (Some(_), _) => "delivered".to_owned(),
             (None, Some(_)) => format!("given up after {} attempts: {error}", row.attempts),

@@ -4,7 +4,7 @@ use quarterdeck_domain::{
     audit::{Action, Actor, Detail, Object, Outcome},
     maintenance::{Known, Mode, Seen, Stage, seen_from_outside},
 };
-use serde_json::json;
+use sqlx::PgConnection;
 
 use super::{DB_LIMIT, Maintenance};
 use crate::{
@@ -12,6 +12,10 @@ use crate::{
     services::{
         actions::ActionError,
         audit::{self, Origin},
+        notices::{
+            self, Audience, MaintenanceElsewhereNotice, MaintenanceElsewhereTopic, MaintenanceEndNotice,
+            MaintenanceEndTopic, Notice,
+        },
     },
 };
 
@@ -75,6 +79,8 @@ impl Maintenance {
                         changed(&look, was, &known),
                     );
                     audit::append(&mut transaction, &event).await?;
+                    self.notify_elsewhere(&mut transaction, &look, was, &known)
+                        .await?;
                     db::maintenance::write(&mut transaction, &now).await?;
                     tracing::warn!(
                         was = was.as_str(),
@@ -106,11 +112,16 @@ impl Maintenance {
             return Ok(());
         };
         let stage = Stage::at(now, held.expected_end, self.remind_before());
-        let (overrun, topic) = match stage {
-            Stage::NearsEnd if row.end_told_at.is_none() => (false, "maintenance_nears_end"),
-            Stage::Overrun if row.overrun_told_at.is_none() => (true, "maintenance_overrun"),
-            Stage::InTime | Stage::NearsEnd | Stage::Overrun => return Ok(()),
+        let Some(topic) = MaintenanceEndTopic::of(stage) else {
+            return Ok(());
         };
+        let (overrun, told_at) = match topic {
+            MaintenanceEndTopic::NearsEnd => (false, row.end_told_at),
+            MaintenanceEndTopic::Overrun => (true, row.overrun_told_at),
+        };
+        if told_at.is_some() {
+            return Ok(());
+        }
         if overrun {
             let event = self.events.event(
                 &Origin::default(),
@@ -125,27 +136,52 @@ impl Maintenance {
             );
             audit::append(&mut transaction, &event).await?;
         }
-        let payload = json!({
-            "topic": topic,
-            "id": held.action,
-            "number": held.number,
-            "what": "the service",
-            "requester": held.by,
-            "reason": held.reason,
-            "expected_end": held.expected_end.to_string(),
-        });
-        db::actions::enqueue(
-            &mut transaction,
-            held.action,
+        let notice = Notice::MaintenanceEnd(MaintenanceEndNotice {
             topic,
-            &self.channels,
-            &payload,
-            now,
-        )
-        .await?;
+            id: held.action,
+            number: held.number,
+            requester: held.by.clone(),
+            reason: held.reason.clone(),
+            expected_end: held.expected_end,
+        });
+        let requester = db::actions::by_id(&mut *transaction, held.action).await?;
+        let audience = Audience {
+            // Who overran may be asleep by now.
+            roles: if overrun {
+                self.concerned.clone()
+            } else {
+                Vec::new()
+            },
+            accounts: requester.iter().map(|row| row.requester().account).collect(),
+            except: None,
+        };
+        notices::enqueue(&mut transaction, self.channels, &notice, &audience, now).await?;
         db::maintenance::note_told(&mut transaction, overrun, now).await?;
         transaction.commit().await.map_err(DbError::from)?;
         Ok(())
+    }
+
+    /// Tells those who may switch it that somebody has, by other means.
+    async fn notify_elsewhere(
+        &self,
+        connection: &mut PgConnection,
+        look: &Look,
+        was: Mode,
+        known: &Known,
+    ) -> Result<(), DbError> {
+        let notice = Notice::MaintenanceElsewhere(MaintenanceElsewhereNotice {
+            topic: MaintenanceElsewhereTopic::ChangedElsewhere,
+            was,
+            now: look.mode,
+            places: places(look),
+            seen_from_outside: sights(look),
+            during_action: known.held.as_ref().map(|held| held.number),
+        });
+        let audience = Audience {
+            roles: self.concerned.clone(),
+            ..Audience::default()
+        };
+        notices::enqueue(connection, self.channels, &notice, &audience, self.clock.now()).await
     }
 
     pub(super) fn remind_before(&self) -> time::Duration {
@@ -153,23 +189,29 @@ impl Maintenance {
     }
 }
 
-/// What the audit log is told about a change by other means.
-fn changed(look: &Look, was: Mode, known: &Known) -> Detail {
-    let places: Vec<_> = look
-        .places
+/// What the driver read, each place with its title.
+fn places(look: &Look) -> Vec<String> {
+    look.places
         .iter()
         .map(|(title, _, value)| format!("{title}: {value}"))
-        .collect();
-    let sights: Vec<_> = look
-        .sights
+        .collect()
+}
+
+/// What the probes saw, each with its name.
+fn sights(look: &Look) -> Vec<String> {
+    look.sights
         .iter()
         .map(|sight| format!("{}: {}", sight.name, sight.words()))
-        .collect();
+        .collect()
+}
+
+/// What the audit log is told about a change by other means.
+fn changed(look: &Look, was: Mode, known: &Known) -> Detail {
     let detail = Detail::none()
         .with("was", was.as_str())
         .with("now", look.mode.as_str())
-        .with("places", places.join("; "))
-        .with("seen_from_outside", sights.join("; "));
+        .with("places", places(look).join("; "))
+        .with("seen_from_outside", sights(look).join("; "));
     match &known.held {
         Some(held) => detail.with("during_action", held.number.to_string()),
         None => detail,
