@@ -195,6 +195,46 @@ async fn a_mail_server_is_of_use_when_somebody_can_be_written_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_switch_that_could_not_be_thrown_is_found_before_it_is_needed() {
+    let service = axum::Router::new().route("/courses", axum::routing::get(|| async { "served" }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/courses", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    let redis = Redis::start().unwrap();
+    let section = |url: &str, means: &str| {
+        format!(
+            "[prometheus]\nurl = 'http://127.0.0.1:1'\n[maintenance]\nprobes = [{{ name = 'courses', url = '{url}' }}]\n{means}"
+        )
+    };
+    let by_redis = format!("[maintenance.redis]\nurl = '{}'\nkey = 'm'", redis.url());
+
+    let report = examine(&section(&url, &by_redis), deck::PROFILE).await;
+    assert!(is_ok(&report, "Maintenance mode", "Redis key m"), "{report}");
+    assert!(is_ok(&report, "Maintenance mode", "probe courses"), "{report}");
+    assert!(is_warning(&report, "Maintenance mode", "silences"), "{report}");
+
+    // The switch says that it is on, and users are served.
+    redis::Commands::set::<_, _, ()>(&mut redis.connection().unwrap(), "m", "true").unwrap();
+    let report = examine(&section(&url, &by_redis), deck::PROFILE).await;
+    assert!(
+        is_warning(&report, "Maintenance mode", "seen from outside"),
+        "{report}"
+    );
+
+    redis.kill();
+    let report = examine(&section("http://127.0.0.1:1/", &by_redis), deck::PROFILE).await;
+    failure(&report, "Maintenance mode", "Redis key m");
+    failure(&report, "Maintenance mode", "probe courses");
+
+    let silent = "[maintenance.command]\non = ['/bin/true']\noff = ['/bin/true']";
+    let report = examine(&section(&url, silent), deck::PROFILE).await;
+    assert!(
+        is_warning(&report, "Maintenance mode", "the command /bin/true"),
+        "{report}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn everything_that_is_broken_is_named_and_nothing_secret_is_printed() {
     let database = TestDatabase::empty();
     let toml = format!(

@@ -8,6 +8,7 @@ mod alertmanager;
 mod console_database;
 mod console_redis;
 mod email;
+mod maintenance;
 mod nodes;
 mod prometheus;
 mod report;
@@ -45,13 +46,14 @@ pub async fn run_at(config: &Config, clock: &dyn Clock) -> DoctorReport {
             None
         }
     };
-    let (database, redis, prometheus, alertmanager, (nodes, watched_major), email) = tokio::join!(
+    let (database, redis, prometheus, alertmanager, (nodes, watched_major), email, maintenance) = tokio::join!(
         console_database::check(&config.database, clock),
         console_redis::check(config.redis.as_ref(), clock),
         prometheus::check(&config.prometheus, profile.as_ref(), clock),
         alertmanager::check(config.alertmanager.as_ref()),
         nodes::check(&config.postgres, clock),
         email::check(config.email.as_ref(), &config.database),
+        maintenance::check(config.maintenance.as_ref(), config.alertmanager.is_some()),
     );
     findings.extend(database);
     findings.extend(redis);
@@ -59,6 +61,7 @@ pub async fn run_at(config: &Config, clock: &dyn Clock) -> DoctorReport {
     findings.extend(alertmanager);
     findings.extend(nodes);
     findings.extend(email);
+    findings.extend(maintenance);
     findings.extend(tools::check(watched_major).await);
     DoctorReport { findings }
 }
