@@ -67,6 +67,34 @@ async fn a_query_is_cancelled_at_once_and_its_connection_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_query_that_a_link_means_is_cancelled_and_no_later_one() {
+    let bridge = Bridge::new().await;
+    let olive = bridge.browser("olive").await;
+    bridge.client("cancel-me", "select pg_sleep(600)").await;
+    let backend = clients::active(&bridge.eye, "cancel-me").await;
+    let params = |query_start: time::OffsetDateTime| {
+        let query_start = quarterdeck_domain::database::instant::write(query_start).unwrap();
+        json!({ "kind": "cancel_query", "node": "node", "backend": backend.id.to_string(), "query_start": query_start })
+    };
+    let running = |proposal: &Value| {
+        let gates = proposal["plan"]["gates"].as_array().unwrap();
+        gates.iter().find(|gate| gate["name"] == "running").unwrap()["verdict"].clone()
+    };
+    let meant = backend.query_started_at.unwrap();
+    // The link was made while an earlier query ran.
+    let over = plan(&olive, &params(meant - std::time::Duration::from_micros(1))).await;
+    assert_eq!(running(&over), "refused", "{over}");
+    let refused = olive.post_json("/api/v1/actions", &ask(&over, json!({}))).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.body);
+
+    let proposal = plan(&olive, &params(meant)).await;
+    assert_eq!(running(&proposal), "passed", "{proposal}");
+    let action = request(&olive, &params(meant)).await;
+    let action = ended(&olive, &id(&action)).await;
+    assert_eq!(state(&action), "succeeded", "{action}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn terminating_one_needs_its_name_typed() {
     let bridge = Bridge::new().await;
     let olive = bridge.browser("olive").await;

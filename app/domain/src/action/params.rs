@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::ActionKind;
-use crate::database::BackendId;
+use crate::database::{BackendId, instant};
 
 /// The parameters of an action, by kind. As JSON they are an object with the kind in `kind`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,13 @@ pub enum Params {
         node: String,
         /// Which backend.
         backend: BackendId,
+        /// When the query began that is meant, by the node's clock; none for whatever it runs when it is planned.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            with = "time::serde::rfc3339::option"
+        )]
+        query_start: Option<OffsetDateTime>,
     },
     /// See [`ActionKind::TerminateBackend`].
     TerminateBackend {
@@ -72,7 +79,7 @@ impl Params {
     /// What is acted on, in few words: "backend 4711 on primary".
     pub fn object(&self) -> String {
         match self {
-            Self::CancelQuery { node, backend } | Self::TerminateBackend { node, backend } => {
+            Self::CancelQuery { node, backend, .. } | Self::TerminateBackend { node, backend } => {
                 format!("backend {} on {node}", backend.pid())
             }
             Self::TerminateLongRunning { node, longer_than_s } => {
@@ -140,6 +147,13 @@ impl Params {
             ActionKind::CancelQuery => Self::CancelQuery {
                 node: node()?,
                 backend: backend()?,
+                query_start: match field("query_start").filter(|text| !text.is_empty()) {
+                    None => None,
+                    Some(text) => Some(instant::read(text).ok_or_else(|| ParamsError::Wrong {
+                        name: "query_start",
+                        reason: format!("{text:?} is no instant such as 2026-11-24T22:11:03.123456Z"),
+                    })?),
+                },
             },
             ActionKind::TerminateBackend => Self::TerminateBackend {
                 node: node()?,
@@ -217,6 +231,25 @@ mod tests {
             format!(r#"{{"kind":"cancel_query","node":"primary","backend":"{backend}"}}"#)
         );
         assert_eq!(serde_json::from_str::<Params>(&text).unwrap(), params);
+        let meant = |query_start| {
+            let fields = [
+                ("node", "primary"),
+                ("backend", backend),
+                ("query_start", query_start),
+            ];
+            read(ActionKind::CancelQuery, &fields)
+        };
+        assert!(matches!(
+            meant("2026-11-25T02:59:00.654321Z"),
+            Ok(Params::CancelQuery { query_start: Some(at), .. }) if at == datetime!(2026-11-25 02:59:00.654321 UTC)
+        ));
+        assert!(matches!(
+            meant("yesterday"),
+            Err(ParamsError::Wrong {
+                name: "query_start",
+                ..
+            })
+        ));
         assert_eq!(
             read(ActionKind::CancelQuery, &[("node", " ")]),
             Err(ParamsError::Missing("node"))

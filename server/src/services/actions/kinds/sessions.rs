@@ -9,6 +9,7 @@ use quarterdeck_domain::{
 };
 use time::OffsetDateTime;
 
+use self::planning::Doing;
 use super::{Handler, PlanError, Run, StepDone, StepError, Work};
 use crate::clients::database_sessions::DatabaseSessions;
 
@@ -62,11 +63,17 @@ impl Handler for SessionsHandler {
     ) -> Work<'a, Result<Plan, PlanError>> {
         Box::pin(async move {
             match params {
-                Params::CancelQuery { node, backend } => {
-                    self.plan_one(params, (node, *backend), true, now).await
+                Params::CancelQuery {
+                    node,
+                    backend,
+                    query_start,
+                } => {
+                    let doing = Doing::Cancel { meant: *query_start };
+                    self.plan_one(params, (node, *backend), doing, now).await
                 }
                 Params::TerminateBackend { node, backend } => {
-                    self.plan_one(params, (node, *backend), false, now).await
+                    self.plan_one(params, (node, *backend), Doing::Terminate, now)
+                        .await
                 }
                 Params::TerminateLongRunning { node, longer_than_s } => {
                     self.plan_long(params, (node, *longer_than_s), agreed, now).await

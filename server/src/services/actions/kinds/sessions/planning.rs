@@ -17,12 +17,24 @@ const UNDO: &str = "Not possible, and not needed: nothing that was committed is 
 const PRESENT: &str = "The backend is there, and is the one that was meant";
 const SEES_ALL: &str = "The console sees everybody's sessions";
 
+/// What is to be done to one backend.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Doing {
+    /// Cancel the query that began at that time; whatever runs, if none is meant.
+    Cancel {
+        /// By the node's clock.
+        meant: Option<OffsetDateTime>,
+    },
+    /// End it.
+    Terminate,
+}
+
 impl SessionsHandler {
     pub(super) async fn plan_one(
         &self,
         params: &Params,
         (node, id): (&str, BackendId),
-        cancel: bool,
+        doing: Doing,
         now: OffsetDateTime,
     ) -> Result<Plan, PlanError> {
         let report = self.read(node).await?;
@@ -35,17 +47,23 @@ impl SessionsHandler {
         )];
         if let Some(backend) = found {
             gates.push(self.protected_gate(backend, &report.signaller));
-            if cancel {
-                gates.push(running_gate(backend, report.snapshot.at));
+            match doing {
+                Doing::Cancel { meant } => gates.push(running_gate(backend, meant, report.snapshot.at)),
+                Doing::Terminate => {}
             }
         }
         gates.push(privilege_gate(&report.signaller));
-        let effect = if cancel {
-            "The query ends with an error at its client; the connection stays."
-        } else {
-            "The connection ends; what was not committed is rolled back. The application sees a lost connection."
+        let (of_query, effect) = match doing {
+            Doing::Cancel { .. } => (
+                true,
+                "The query ends with an error at its client; the connection stays.",
+            ),
+            Doing::Terminate => (
+                false,
+                "The connection ends; what was not committed is rolled back. The application sees a lost connection.",
+            ),
         };
-        let target = found.map(|backend| self.target(backend, &report.snapshot, cancel));
+        let target = found.map(|backend| self.target(backend, &report.snapshot, of_query));
         Ok(Plan {
             params: params.clone(),
             planned_at: now,
@@ -216,9 +234,16 @@ fn present_gate(id: BackendId, found: Option<&Backend>, same_pid: Option<&Backen
     Gate::new("present", PRESENT, verdict, reason)
 }
 
-fn running_gate(backend: &Backend, at: OffsetDateTime) -> Gate {
-    let title = "A query runs";
+fn running_gate(backend: &Backend, meant: Option<OffsetDateTime>, at: OffsetDateTime) -> Gate {
+    let title = "A query runs, and is the one that was meant";
     match backend.query_age(at) {
+        Some(age) if meant.is_some() && backend.query_started_at != meant => Gate::new(
+            "running",
+            title,
+            Verdict::Refused,
+            "The query that was meant is over, and the backend runs another one. Look at the sessions again before you cancel that.",
+        )
+        .with_figure(format!("the new one for {}", words(age.try_into().unwrap_or_default()))),
         Some(age) => Gate::new("running", title, Verdict::Passed, "It is active.")
             .with_figure(format!("for {}", words(age.try_into().unwrap_or_default()))),
         None => Gate::new(
