@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-pub use actions::{GuardedActions, Which};
+pub use actions::{GuardedActions, RefusedRequest, Which};
 
 /// A boxed future: what makes the trait object-safe.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

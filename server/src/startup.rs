@@ -281,9 +281,10 @@ impl Console {
             clock,
             entropy,
             leptos,
+            stylesheet: names.stylesheet.into(),
             stop: stop.clone(),
         };
-        let (router, doors) = router::router(&state, &names.stylesheet);
+        let (router, doors) = router::router(&state);
         Ok(Self {
             state,
             doors,

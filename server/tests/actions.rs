@@ -23,6 +23,8 @@ mod consent;
 mod console;
 #[path = "actions/email.rs"]
 mod email;
+#[path = "actions/forms.rs"]
+mod forms;
 #[path = "actions/interrupted.rs"]
 mod interrupted;
 #[path = "actions/messages.rs"]

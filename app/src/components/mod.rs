@@ -16,3 +16,4 @@ pub mod runbook;
 pub mod sent;
 pub mod size;
 pub mod sparkline;
+pub mod text_area;

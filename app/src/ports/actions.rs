@@ -42,6 +42,19 @@ impl Which {
     }
 }
 
+/// A request that was refused: its form is shown again with what was typed. In the context of the page that answers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedRequest {
+    /// What was asked for.
+    pub params: Params,
+    /// The reason that was given.
+    pub reason: String,
+    /// What was typed to confirm.
+    pub typed: String,
+    /// Why it was refused, in words.
+    pub problem: String,
+}
+
 /// Guarded actions, as pages see them. Changing one is a form or a call.
 pub trait GuardedActions: Send + Sync {
     /// What would happen now, and what the policy says to it.

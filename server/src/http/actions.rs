@@ -2,11 +2,14 @@
 
 use axum::{
     Form,
-    extract::Path,
-    http::{HeaderMap, StatusCode},
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, Uri, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
-use quarterdeck_app::error::ConsoleError;
+use quarterdeck_app::{
+    error::ConsoleError,
+    ports::{GuardedActions, RefusedRequest},
+};
 use quarterdeck_domain::{
     access::Permission,
     action::{Agreement, Case},
@@ -14,8 +17,11 @@ use quarterdeck_domain::{
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{asked::Asked, auth::SignedIn, plain_page::PlainPage, theme};
+use super::{asked::Asked, auth::SignedIn, pages, plain_page::PlainPage, state::AppState, theme};
 use crate::services::actions::{Ask, Say};
+
+/// The page of the form that asks for an action.
+const NEW_ACTION: &str = "/actions/new";
 
 /// The form of `POST /actions`.
 #[derive(Deserialize)]
@@ -51,6 +57,10 @@ fn secret(password: String) -> Option<SecretString> {
     (!password.is_empty()).then(|| SecretString::from(password))
 }
 
+fn status(error: &ConsoleError) -> StatusCode {
+    StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
 /// Says what went wrong. What was typed is still in the form that the browser goes back to.
 fn failed(error: &ConsoleError, headers: &HeaderMap) -> Response {
     let title = match error {
@@ -63,7 +73,7 @@ fn failed(error: &ConsoleError, headers: &HeaderMap) -> Response {
         }
     };
     PlainPage {
-        status: StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        status: status(error),
         title,
         text: error.to_string(),
         advice: "Go back with your browser to correct the form, or open the list of actions.".to_owned(),
@@ -87,16 +97,19 @@ fn unreadable() -> ConsoleError {
     )
 }
 
-/// `POST /actions`: asks for an action, and starts it where nobody has to agree.
+/// `POST /actions`: asks for an action, and starts it where nobody has to agree. What can be corrected is answered with the
+/// form, as it was filled in but for the password.
 pub async fn request(
+    State(app): State<AppState>,
     Asked(console): Asked,
     SignedIn(subject): SignedIn,
-    headers: HeaderMap,
+    parts: Parts,
     Form(form): Form<AskForm>,
 ) -> Response {
+    let headers = &parts.headers;
     // Who may not is told so, whatever the form holds.
     if let Err(error) = console.allow(&subject, Permission::RequestAction) {
-        return failed(&error, &headers);
+        return failed(&error, headers);
     }
     let ask = (|| {
         Some(Ask {
@@ -110,10 +123,32 @@ pub async fn request(
         })
     })();
     let Some(ask) = ask else {
-        return failed(&unreadable(), &headers);
+        return failed(&unreadable(), headers);
     };
     let id = ask.id.to_string();
-    answer(console.request_action(&subject, ask).await, &id, &headers)
+    let mut refused = RefusedRequest {
+        params: ask.params.clone(),
+        reason: ask.reason.clone(),
+        typed: ask.typed.clone(),
+        problem: String::new(),
+    };
+    let error = match console.request_action(&subject, ask).await {
+        Ok(_) => return Redirect::to(&format!("/actions/{id}")).into_response(),
+        Err(error) => error,
+    };
+    match &error {
+        // It was asked for, and could not be started: the form would ask once more.
+        ConsoleError::Conflict(_) if console.action(&subject, &id).await.is_ok() => failed(&error, headers),
+        ConsoleError::BadRequest(_) | ConsoleError::Conflict(_) => {
+            refused.problem = error.to_string();
+            pages::again(&app, parts, Uri::from_static(NEW_ACTION), status(&error), refused).await
+        }
+        ConsoleError::SignedOut
+        | ConsoleError::Refused(_)
+        | ConsoleError::NotFound(_)
+        | ConsoleError::Unavailable(_)
+        | ConsoleError::Internal { .. } => failed(&error, headers),
+    }
 }
 
 async fn vote(

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use axum::{
+    body::Body,
     extract::{FromRequestParts, Request, State},
-    http::{HeaderValue, header, request::Parts},
+    http::{HeaderValue, Method, StatusCode, Uri, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
 use leptos::prelude::{expect_context, provide_context, use_context};
-use quarterdeck_app::ports::{ConsoleHandle, RequestContext};
+use quarterdeck_app::{
+    ports::{ConsoleHandle, RequestContext},
+    shell::shell,
+};
 
 use super::{
     asked::Asked,
@@ -58,7 +62,7 @@ fn shown_once(app: &AppState, parts: &Parts) -> Option<String> {
 }
 
 /// Puts into the context what pages need of the request, and sends the policy that lets their scripts run.
-pub fn provide(app: &AppState, stylesheet: &str) {
+pub fn provide(app: &AppState) {
     // Absent while the list of routes is made at start.
     let Some(parts) = use_context::<Parts>() else {
         return;
@@ -88,7 +92,7 @@ pub fn provide(app: &AppState, stylesheet: &str) {
             .map_or_else(|| "/".to_owned(), |p| p.as_str().to_owned()),
         trace_id: trace::current().map_or_else(String::new, |t| t.trace_id()),
         demo: app.config.server.demo,
-        stylesheet: stylesheet.to_owned(),
+        stylesheet: app.stylesheet.to_string(),
     });
     if let Some(nonce) = leptos::nonce::use_nonce() {
         let policy = format!(
@@ -101,4 +105,36 @@ pub fn provide(app: &AppState, stylesheet: &str) {
                 .insert_header(header::CONTENT_SECURITY_POLICY, value);
         }
     }
+}
+
+/// Answers a form that was refused with the page at `path`, which finds `refused` in its context: what was typed is in it
+/// again. `parts` are those of the form's request.
+pub async fn again<T>(app: &AppState, mut parts: Parts, path: Uri, status: StatusCode, refused: T) -> Response
+where
+    T: Clone + Send + Sync + 'static,
+{
+    parts.method = Method::GET;
+    parts.uri = path;
+    for name in [
+        header::CONTENT_TYPE,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+    ] {
+        parts.headers.remove(name);
+    }
+    let context = {
+        let app = app.clone();
+        move || {
+            provide(&app);
+            provide_context(refused.clone());
+        }
+    };
+    let options = app.leptos.clone();
+    let page = leptos_axum::render_app_async_with_context(context, move || shell(options.clone()));
+    let mut response = page(Request::from_parts(parts, Body::empty())).await;
+    // What the page found out by itself counts for more.
+    if response.status() == StatusCode::OK {
+        *response.status_mut() = status;
+    }
+    response
 }

@@ -39,6 +39,8 @@ pub struct AppState {
     pub entropy: Arc<dyn Entropy>,
     /// How pages find their scripts and styles.
     pub leptos: LeptosOptions,
+    /// Where the style sheet is: a path of this site.
+    pub stylesheet: Arc<str>,
     /// Cancelled when the console stops: event streams end then.
     pub stop: CancellationToken,
 }

@@ -25,7 +25,7 @@ use crate::http::{
 const BODY_LIMIT: usize = 256 * 1024;
 
 /// Builds the router with every layer, and the list of its doors.
-pub(super) fn router(state: &AppState, stylesheet: &str) -> (Router, Vec<Door>) {
+pub(super) fn router(state: &AppState) -> (Router, Vec<Door>) {
     let health = Access::Call(Permission::ViewHealth);
     let (calls, mut doors) = Doors::default()
         .get("/api/v1/health", health, get(rest::health::overview))
@@ -184,8 +184,8 @@ pub(super) fn router(state: &AppState, stylesheet: &str) -> (Router, Vec<Door>) 
         .open();
 
     let provide = {
-        let (state, stylesheet) = (state.clone(), stylesheet.to_owned());
-        move || pages::provide(&state, &stylesheet)
+        let state = state.clone();
+        move || pages::provide(&state)
     };
     let page_routes = generate_route_list(App);
     doors.extend(page_routes.iter().map(|route| {

@@ -5,7 +5,10 @@ use leptos::prelude::*;
 
 use super::plan::{Plan, PolicyText};
 use crate::{
-    components::moment::{Time, length},
+    components::{
+        moment::{Time, length},
+        text_area::TextArea,
+    },
     view::action::{ActionStateView, ActionView, StepStateView, StepView, VoteView},
 };
 
@@ -254,7 +257,7 @@ fn forms(action: &ActionView, csrf: &str) -> AnyView {
                 <input type="hidden" name="digest" value=digest />
                 <label class="field">
                     <span>"Comment (needed for a no)"</span>
-                    <textarea name="comment" rows="2" maxlength="2000"></textarea>
+                    <TextArea name="comment" rows="2" />
                 </label>
                 {password
                     .then(|| {
@@ -282,7 +285,7 @@ fn forms(action: &ActionView, csrf: &str) -> AnyView {
                 {hidden()}
                 <label class="field">
                     <span>"What you found"</span>
-                    <textarea name="comment" rows="2" maxlength="2000" required></textarea>
+                    <TextArea name="comment" rows="2" required=true />
                 </label>
                 <button class="button button-primary" type="submit">"Close the review"</button>
             </form>

@@ -10,9 +10,10 @@ use super::{
     plan::{Plan, PolicyText},
 };
 use crate::{
-    components::{failure::Failure, page::Page},
+    components::{failure::Failure, page::Page, text_area::TextArea},
     error::ConsoleError,
     pages::{Signed, signed},
+    ports::RefusedRequest,
     view::action::ProposalView,
 };
 
@@ -43,13 +44,15 @@ fn asked(query: &ParamsMap, now_ms: i64) -> Result<Asked, ConsoleError> {
 pub fn NewActionPage() -> impl IntoView {
     let signed = signed();
     let query = use_query_map().get_untracked();
+    let refused = use_context::<RefusedRequest>();
     view! {
         <Page title="New action" name="action">
             {Suspend::new(async move {
-                match load(signed, &query).await {
+                let asked = refused.as_ref().map(|refused| refused.params.clone());
+                match load(signed, &query, asked).await {
                     Ok(Loaded::Form(kind, missing)) => view! { <Parameters kind missing /> }.into_any(),
                     Ok(Loaded::Proposal(csrf, proposal)) => {
-                        view! { <Proposal csrf proposal=*proposal /> }.into_any()
+                        view! { <Proposal csrf proposal=*proposal refused /> }.into_any()
                     }
                     Err(error) => view! { <Failure error /> }.into_any(),
                 }
@@ -63,13 +66,21 @@ enum Loaded {
     Proposal(String, Box<ProposalView>),
 }
 
-async fn load(signed: Result<Signed, ConsoleError>, query: &ParamsMap) -> Result<Loaded, ConsoleError> {
+async fn load(
+    signed: Result<Signed, ConsoleError>,
+    query: &ParamsMap,
+    refused: Option<Params>,
+) -> Result<Loaded, ConsoleError> {
     let Signed {
         console,
         request,
         subject,
     } = signed?;
-    match asked(query, console.now_ms())? {
+    let asked = match refused {
+        Some(params) => Asked::Complete(params),
+        None => asked(query, console.now_ms())?,
+    };
+    match asked {
         Asked::Incomplete(kind, missing) => Ok(Loaded::Form(kind, missing)),
         Asked::Complete(params) => {
             let proposal = console.proposal(&subject, params).await?;
@@ -120,7 +131,7 @@ fn Parameters(kind: ActionKind, missing: String) -> impl IntoView {
 }
 
 #[component]
-fn Proposal(csrf: String, proposal: ProposalView) -> impl IntoView {
+fn Proposal(csrf: String, proposal: ProposalView, refused: Option<RefusedRequest>) -> impl IntoView {
     let ProposalView {
         id,
         plan,
@@ -135,6 +146,10 @@ fn Proposal(csrf: String, proposal: ProposalView) -> impl IntoView {
     let needs_password = policy.reauthenticate;
     let typed = policy.typed.clone();
     let glass = policy.break_glass && policy.approvals > 0;
+    let (reason, had_typed) = refused
+        .as_ref()
+        .map(|refused| (refused.reason.clone(), refused.typed.clone()))
+        .unwrap_or_default();
     // Only what takes effect at once looks like it.
     let (act, style) = if policy.approvals == 0 {
         (format!("{} now", plan.title), "button button-danger")
@@ -156,12 +171,16 @@ fn Proposal(csrf: String, proposal: ProposalView) -> impl IntoView {
                     <h2 id="policy">"Policy"</h2>
                     <PolicyText policy risk />
                 </section>
+                {refused
+                    .map(|refused| view! { <p class="message" data-kind="error" role="alert">{refused.problem}</p> })}
                 {match obstacle {
                     Some(obstacle) => view! {
                         <p class="message" data-kind="error" role="alert">
                             "This can't be asked for: " {obstacle} "."
                         </p>
                         {loss.map(|candidate| view! { <AcceptLoss candidate /> })}
+                        {(!reason.is_empty())
+                            .then(|| view! { <p class="note">"The reason that you gave: " {reason}</p> })}
                     }
                     .into_any(),
                     None => view! {
@@ -172,14 +191,21 @@ fn Proposal(csrf: String, proposal: ProposalView) -> impl IntoView {
                             <input type="hidden" name="digest" value=digest />
                             <label class="field">
                                 <span>{if needs_reason { "Reason" } else { "Reason (optional)" }}</span>
-                                <textarea name="reason" rows="3" maxlength="2000" required=needs_reason></textarea>
+                                <TextArea name="reason" rows="3" required=needs_reason text=reason />
                             </label>
                             {typed
                                 .map(|typed| {
                                     view! {
                                         <label class="field">
                                             <span>"Type " <kbd class="typed">{typed.clone()}</kbd> " to confirm"</span>
-                                            <input type="text" name="typed" autocomplete="off" spellcheck="false" required />
+                                            <input
+                                                type="text"
+                                                name="typed"
+                                                value=had_typed
+                                                autocomplete="off"
+                                                spellcheck="false"
+                                                required
+                                            />
                                         </label>
                                     }
                                 })}
