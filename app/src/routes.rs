@@ -10,7 +10,7 @@ use leptos_router::{
 
 use crate::pages::{
     account::{sessions::SessionsPage, sign_in::SignInPage, tokens::TokensPage},
-    actions::{ActionPage, ActionsPage, NewActionPage},
+    actions::{ActionPage, ActionsPage, NewActionPage, PolicyPage},
     audit::{entry::AuditEntryPage, list::AuditPage},
     database::{DatabasePage, TopologyPage},
     health::metric::MetricPage,
@@ -32,6 +32,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/health/:id") view=MetricPage ssr=SsrMode::Async />
                 <Route path=path!("/actions") view=ActionsPage ssr=SsrMode::Async />
                 <Route path=path!("/actions/new") view=NewActionPage ssr=SsrMode::Async />
+                <Route path=path!("/actions/policy") view=PolicyPage ssr=SsrMode::Async />
                 <Route path=path!("/actions/:id") view=ActionPage ssr=SsrMode::Async />
                 <Route path=path!("/runbooks/:name") view=RunbookPage ssr=SsrMode::Async />
                 <Route path=path!("/audit") view=AuditPage ssr=SsrMode::Async />

@@ -8,6 +8,7 @@ mod rendered;
 
 use fake::{Scenario, request};
 use quarterdeck_app::ports::{RequestContext, Theme};
+use quarterdeck_domain::action::ActionKind;
 use rendered::{get, get_as};
 
 #[tokio::test]
@@ -421,4 +422,30 @@ async fn the_overview_says_how_maintenance_mode_is_and_leads_to_switching_it() {
         .has("href=\"/actions/new?kind=maintenance_on\"");
     let page = get("/", Scenario::Fresh).await;
     page.lacks("id=\"maintenance\"");
+}
+
+#[tokio::test]
+async fn the_policy_says_for_every_kind_who_asks_and_who_agrees() {
+    let page = get_as("/actions/policy", Scenario::Storm, request("/actions/policy")).await;
+    assert_eq!(page.status, 200);
+    page.has("Version 3").has("<code>0 6 * * MON");
+    for kind in ActionKind::ALL {
+        page.has(&format!("<h2 id=\"{kind}\">{}", kind.spec().title));
+    }
+    // The rule for many things comes after the one for few.
+    page.in_order(&[
+        "id=\"terminate_long_running\"",
+        "Whatever it touches",
+        "One other person has to agree: approver.",
+        "When it touches 10 or more",
+        "2 other people have to agree: approver.",
+        "id=\"maintenance_on\"",
+        "What is acted on has to be typed to confirm.",
+        "forbids it until 10:00 UTC",
+    ]);
+    page.has("data-holds=\"true\"");
+    let calm = get_as("/actions/policy", Scenario::Calm, request("/actions/policy")).await;
+    calm.has("no time is forbidden").lacks("policy-frozen");
+    let blind = get_as("/actions/policy", Scenario::Blind, request("/actions/policy")).await;
+    blind.has("It can't be done here: how maintenance mode is switched is not configured.");
 }

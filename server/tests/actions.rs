@@ -29,5 +29,7 @@ mod forms;
 mod interrupted;
 #[path = "actions/messages.rs"]
 mod messages;
+#[path = "actions/policy.rs"]
+mod policy;
 #[path = "actions/sessions.rs"]
 mod sessions;

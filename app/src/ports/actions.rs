@@ -1,11 +1,14 @@
 //! What pages ask about guarded actions.
 
-use quarterdeck_domain::{access::Subject, action::Params};
+use quarterdeck_domain::{
+    access::Subject,
+    action::{ActionKind, Params},
+};
 
 use super::BoxFuture;
 use crate::{
     error::ConsoleError,
-    view::action::{ActionCountsView, ActionView, ActionsView, ProposalView},
+    view::action::{ActionCountsView, ActionView, ActionsView, PolicyInForceView, ProposalView},
 };
 
 /// Which actions to list.
@@ -78,6 +81,12 @@ pub trait GuardedActions: Send + Sync {
         subject: &'a Subject,
         id: &'a str,
     ) -> BoxFuture<'a, Result<ActionView, ConsoleError>>;
+
+    /// The policy in force, kind by kind.
+    fn policy<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<PolicyInForceView, ConsoleError>>;
+
+    /// The kinds that the subject may ask for and that can be done here, from memory: which buttons they are shown.
+    fn may_request(&self, subject: &Subject) -> Vec<ActionKind>;
 
     /// How many actions are open, from memory: what every page shows in its top bar.
     fn action_counts(&self, subject: &Subject) -> Result<ActionCountsView, ConsoleError>;

@@ -117,6 +117,101 @@ pub struct PolicyView {
     pub frozen: Option<String>,
 }
 
+/// A rule of the policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct RuleView {
+    /// It holds for plans that touch at least so many things; of several rules the one with the highest number that fits.
+    pub min_targets: u32,
+    /// Who may ask and start.
+    pub request: Vec<Role>,
+    /// How many have to agree.
+    pub approvals: u8,
+    /// Whose consent counts.
+    pub approve: Vec<Role>,
+    /// Whether the password is needed again.
+    pub reauthenticate: bool,
+    /// Whether what is acted on has to be typed.
+    pub typed: bool,
+    /// Whether it may be done without the approvals.
+    pub break_glass: bool,
+    /// How long a request lives, seconds.
+    pub expires_s: u32,
+}
+
+impl PolicyView {
+    /// The rule that holds for the plan.
+    #[must_use]
+    pub fn rule(&self) -> RuleView {
+        RuleView {
+            min_targets: 0,
+            request: self.request.clone(),
+            approvals: self.approvals,
+            approve: self.approve.clone(),
+            reauthenticate: self.reauthenticate,
+            typed: self.typed.is_some(),
+            break_glass: self.break_glass,
+            expires_s: self.expires_s,
+        }
+    }
+}
+
+/// What the policy says of one kind of action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct KindPolicyView {
+    /// The kind.
+    pub kind: ActionKind,
+    /// Its name as a command.
+    pub title: String,
+    /// What it does and means.
+    pub summary: String,
+    /// How much can go wrong.
+    pub risk: Risk,
+    /// Its rules, by how much is touched.
+    pub rules: Vec<RuleView>,
+    /// What a freeze window says against it now.
+    pub frozen: Option<String>,
+    /// What is missing for it in this installation, if something is.
+    pub not_set_up: Option<String>,
+    /// Whether the one who looks may ask for it.
+    pub may_request: bool,
+}
+
+/// A freeze window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct FreezeWindowView {
+    /// Its name.
+    pub name: String,
+    /// Whether it forbids while it is open; otherwise actions are allowed only while one is open.
+    pub denies: bool,
+    /// For which kinds; none named means all.
+    pub kinds: Vec<ActionKind>,
+    /// When it opens: a cron pattern of five fields, in UTC.
+    pub cron: String,
+    /// How long it stays open, seconds.
+    pub duration_s: u32,
+    /// When it closes, if it is open, Unix ms.
+    pub open_until_ms: Option<i64>,
+    /// When it opens next, Unix ms.
+    pub opens_ms: Option<i64>,
+}
+
+/// The policy in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct PolicyInForceView {
+    /// The version under which it is kept.
+    pub version: i64,
+    /// Since when, Unix ms.
+    pub since_ms: i64,
+    /// What it says of each kind.
+    pub kinds: Vec<KindPolicyView>,
+    /// The freeze windows, as configured.
+    pub windows: Vec<FreezeWindowView>,
+}
+
 /// What is shown before one asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]

@@ -5,13 +5,13 @@ use quarterdeck_app::{
     ports::{BoxFuture, GuardedActions, Which},
     view::action::{
         ActionCountsView, ActionLineView, ActionRecordView, ActionStateView, ActionView, ActionsView,
-        FactView, GateView, LeftOutView, MayView, PlanView, PolicyView, ProposalView, StepStateView,
-        StepView, TargetView, VoteView,
+        FactView, FreezeWindowView, GateView, KindPolicyView, LeftOutView, MayView, PlanView,
+        PolicyInForceView, PolicyView, ProposalView, RuleView, StepStateView, StepView, TargetView, VoteView,
     },
 };
 use quarterdeck_domain::{
     access::{Role, Subject},
-    action::{ActionKind, Params, Risk, Verdict},
+    action::{ActionKind, Confirmation, Params, Risk, Rule, Verdict},
 };
 
 use super::{FakeConsole, Scenario};
@@ -314,6 +314,70 @@ impl GuardedActions for FakeConsole {
                 line,
             })
         })
+    }
+
+    fn policy<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<PolicyInForceView, ConsoleError>> {
+        let rule = |rule: Rule, min_targets: u32| RuleView {
+            min_targets,
+            request: rule.request,
+            approvals: rule.approvals,
+            approve: rule.approve,
+            reauthenticate: rule.reauthenticate,
+            typed: rule.confirmation == Confirmation::Typed,
+            break_glass: rule.break_glass,
+            expires_s: rule.expires_s,
+        };
+        let frozen = self.scenario == Scenario::Storm;
+        let kind = |kind: ActionKind| {
+            let spec = kind.spec();
+            let mut rules = vec![rule(kind.default_rule(), 0)];
+            if kind == ActionKind::TerminateLongRunning {
+                let strict = Rule {
+                    approvals: 2,
+                    ..kind.default_rule()
+                };
+                rules.push(rule(strict, 10));
+            }
+            KindPolicyView {
+                kind,
+                title: spec.title.into(),
+                summary: spec.summary.into(),
+                risk: spec.risk,
+                rules,
+                frozen: (frozen && kind == ActionKind::MaintenanceOn)
+                    .then(|| "the freeze window “Monday morning” forbids it until 10:00 UTC".into()),
+                not_set_up: (self.scenario == Scenario::Blind && kind == ActionKind::MaintenanceOff)
+                    .then(|| "how maintenance mode is switched is not configured".into()),
+                may_request: kind.default_rule().request.contains(&subject.role),
+            }
+        };
+        let window = FreezeWindowView {
+            name: "Monday morning".into(),
+            denies: true,
+            kinds: vec![ActionKind::MaintenanceOn],
+            cron: "0 6 * * MON".into(),
+            duration_s: 14_400,
+            open_until_ms: frozen.then_some(self.now_ms + 3_600_000),
+            opens_ms: Some(self.now_ms + 86_400_000),
+        };
+        let view = PolicyInForceView {
+            version: 3,
+            since_ms: self.now_ms - 86_400_000,
+            kinds: ActionKind::ALL.iter().copied().map(kind).collect(),
+            windows: if self.scenario == Scenario::Calm {
+                vec![]
+            } else {
+                vec![window]
+            },
+        };
+        Box::pin(async move { Ok(view) })
+    }
+
+    fn may_request(&self, subject: &Subject) -> Vec<ActionKind> {
+        let kinds = ActionKind::ALL.iter().copied();
+        kinds
+            .filter(|kind| kind.default_rule().request.contains(&subject.role))
+            .collect()
     }
 
     fn action_counts(&self, _: &Subject) -> Result<ActionCountsView, ConsoleError> {

@@ -66,6 +66,11 @@ pub(super) fn router(state: &AppState) -> (Router, Vec<Door>) {
             Access::Call(Permission::RequestAction),
             post(rest::actions::request),
         )
+        .get(
+            "/api/v1/actions/policy",
+            Access::Call(Permission::ViewActions),
+            get(rest::actions::policy),
+        )
         .post(
             "/api/v1/actions/plan",
             Access::Call(Permission::ViewActions),
@@ -195,7 +200,9 @@ pub(super) fn router(state: &AppState) -> (Router, Vec<Door>) {
             "/account/sessions" => Access::Page(Permission::ViewOwnSessions),
             api_tokens::OWN_TOKENS => Access::Page(Permission::ViewOwnTokens),
             "/audit" | "/audit/{seq}" => Access::Page(Permission::ViewAudit),
-            "/actions" | "/actions/new" | "/actions/:id" => Access::Page(Permission::ViewActions),
+            "/actions" | "/actions/new" | "/actions/policy" | "/actions/:id" => {
+                Access::Page(Permission::ViewActions)
+            }
             "/database" | "/database/topology" => Access::Page(Permission::ViewDatabase),
             _ => Access::Page(Permission::ViewHealth),
         };

@@ -109,9 +109,16 @@ impl FreezeWindow {
         self.actions.is_empty() || self.actions.contains(&kind)
     }
 
+    /// When it opens next, after `now`; none for a pattern that can't be read, or that fits no date any more.
+    pub fn opens_next(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let at = DateTime::<Utc>::from_timestamp(now.unix_timestamp(), 0)?;
+        let opens = self.pattern().ok()?.find_next_occurrence(&at, false).ok()?;
+        OffsetDateTime::from_unix_timestamp(opens.timestamp()).ok()
+    }
+
     /// When it closes, if it is open now. A pattern that can't be read counts as open where it denies and as closed
     /// where it allows: whoever wrote it wanted to be careful.
-    fn open_until(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    pub fn open_until(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         let unreadable = match self.effect {
             FreezeEffect::Deny => Some(now + time::Duration::hours(1)),
             FreezeEffect::Allow => None,
@@ -189,6 +196,16 @@ mod tests {
             says(datetime!(2026-11-25 06:00 UTC)),
             Freeze::OutsideOfWindows { .. }
         ));
+    }
+
+    #[test]
+    fn a_window_says_when_it_closes_and_when_it_opens_next() {
+        let nightly = window(FreezeEffect::Deny, "0 3 * * *", 2);
+        let now = datetime!(2026-11-25 04:00 UTC);
+        assert_eq!(nightly.open_until(now), Some(datetime!(2026-11-25 05:00 UTC)));
+        assert_eq!(nightly.opens_next(now), Some(datetime!(2026-11-26 03:00 UTC)));
+        assert_eq!(nightly.open_until(datetime!(2026-11-25 05:00 UTC)), None);
+        assert_eq!(window(FreezeEffect::Deny, "every day", 2).opens_next(now), None);
     }
 
     #[test]

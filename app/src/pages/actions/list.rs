@@ -74,6 +74,7 @@ fn List(view: ActionsView, which: Which) -> impl IntoView {
             {tab(Which::Mine, format!("Waiting for me ({waiting_for_me})"))}
             {tab(Which::All, "All".to_owned())}
         </nav>
+        <p><a href="/actions/policy">"Who may ask for what, and who has to agree"</a></p>
         {if empty {
             view! {
                 <p class="empty">

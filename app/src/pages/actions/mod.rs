@@ -1,4 +1,4 @@
-//! `/actions`, `/actions/new`, `/actions/<id>`: guarded actions from plan to record.
+//! `/actions`, `/actions/new`, `/actions/policy`, `/actions/<id>`: guarded actions from plan to record.
 
 mod accept_loss;
 mod action;
@@ -6,7 +6,9 @@ mod board;
 mod list;
 mod new;
 mod plan;
+mod policy;
 
 pub use action::ActionPage;
 pub use list::ActionsPage;
 pub use new::NewActionPage;
+pub use policy::PolicyPage;

@@ -8,7 +8,7 @@ use quarterdeck_domain::{
 
 use crate::{
     components::moment::length,
-    view::action::{FactView, GateView, PlanView, PolicyView, TargetView},
+    view::action::{FactView, GateView, PlanView, PolicyView, RuleView, TargetView},
 };
 
 /// Gates, targets, what is left out, effect, duration, undo, digest.
@@ -128,7 +128,36 @@ fn roles(roles: &[Role]) -> String {
     names.join(" or ")
 }
 
-/// What the policy says, in sentences.
+/// What a rule says, a sentence each.
+pub(super) fn sentences(rule: &RuleView) -> Vec<String> {
+    let mut sentences = vec![
+        format!("Asked for and started by: {}.", roles(&rule.request)),
+        match rule.approvals {
+            0 => "Nobody else has to agree.".to_owned(),
+            1 => format!("One other person has to agree: {}.", roles(&rule.approve)),
+            n => format!("{n} other people have to agree: {}.", roles(&rule.approve)),
+        },
+    ];
+    if rule.typed {
+        sentences.push("What is acted on has to be typed to confirm.".to_owned());
+    }
+    if rule.reauthenticate {
+        sentences.push("Asking and agreeing need the password again.".to_owned());
+    }
+    if rule.break_glass && rule.approvals > 0 {
+        sentences.push(
+            "In an emergency it may be done without the approvals; an approver reviews it afterwards."
+                .to_owned(),
+        );
+    }
+    sentences.push(format!(
+        "A request lives for {}.",
+        length(i64::from(rule.expires_s) * 1000)
+    ));
+    sentences
+}
+
+/// What the policy says to a plan, in sentences.
 #[component]
 pub fn PolicyText(
     /// The rule that holds.
@@ -136,24 +165,18 @@ pub fn PolicyText(
     /// How much can go wrong.
     risk: Risk,
 ) -> impl IntoView {
-    let approvals = match policy.approvals {
-        0 => "Nobody else has to agree.".to_owned(),
-        1 => format!("One other person has to agree: {}.", roles(&policy.approve)),
-        n => format!("{n} other people have to agree: {}.", roles(&policy.approve)),
-    };
+    let rows = sentences(&policy.rule())
+        .into_iter()
+        .map(|text| view! { <li>{text}</li> })
+        .collect_view();
     view! {
         <ul class="policy">
             <li>{format!("Risk: {}.", risk.as_str())}</li>
-            <li>{format!("Asked for and started by: {}.", roles(&policy.request))}</li>
-            <li>{approvals}</li>
-            {policy.reauthenticate.then(|| view! { <li>"Asking and agreeing need the password again."</li> })}
-            {(policy.break_glass && policy.approvals > 0)
-                .then(|| {
-                    view! { <li>"In an emergency it may be done without the approvals; an approver reviews it afterwards."</li> }
-                })}
-            <li>{format!("A request lives for {}.", length(i64::from(policy.expires_s) * 1000))}</li>
+            {rows}
             {policy.frozen.map(|text| view! { <li class="policy-frozen">{text}</li> })}
-            <li class="policy-version">{format!("Policy version {}.", policy.version)}</li>
+            <li class="policy-version">
+                <a href="/actions/policy">{format!("Policy version {}", policy.version)}</a>
+            </li>
         </ul>
     }
 }

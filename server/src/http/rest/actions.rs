@@ -9,7 +9,7 @@ use axum::{
 use quarterdeck_app::{
     error::ConsoleError,
     ports::{GuardedActions, Which},
-    view::action::{ActionView, ActionsView, ProposalView},
+    view::action::{ActionView, ActionsView, PolicyInForceView, ProposalView},
 };
 use quarterdeck_domain::{
     access::{Permission, Subject},
@@ -187,6 +187,16 @@ pub async fn list(
         .actions(&subject, Which::parse(&query.which), query.before)
         .await
     {
+        Ok(view) => Json(view).into_response(),
+        Err(error) => failure(error),
+    }
+}
+
+/// The policy in force: who may ask for what, who has to agree, what is frozen.
+#[utoipa::path(get, path = "/api/v1/actions/policy", tag = "actions",
+    responses((status = 200, body = PolicyInForceView), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem)))]
+pub async fn policy(Asked(console): Asked, SignedIn(subject): SignedIn) -> Response {
+    match console.policy(&subject).await {
         Ok(view) => Json(view).into_response(),
         Err(error) => failure(error),
     }

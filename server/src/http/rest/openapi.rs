@@ -27,6 +27,7 @@ use utoipa::{
         super::actions::plan,
         super::actions::request,
         super::actions::list,
+        super::actions::policy,
         super::actions::action,
         super::actions::approve,
         super::actions::reject,

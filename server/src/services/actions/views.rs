@@ -247,10 +247,15 @@ fn policy_view(effective: &Effective, params: &Params) -> PolicyView {
         },
         break_glass: rule.break_glass,
         expires_s: rule.expires_s,
-        frozen: match &effective.freeze {
-            Freeze::Free => None,
-            freeze @ (Freeze::Denied { .. } | Freeze::OutsideOfWindows { .. }) => Some(frozen(freeze)),
-        },
+        frozen: frozen_now(&effective.freeze),
+    }
+}
+
+/// What stands against an action now, in words.
+pub(super) fn frozen_now(freeze: &Freeze) -> Option<String> {
+    match freeze {
+        Freeze::Free => None,
+        Freeze::Denied { .. } | Freeze::OutsideOfWindows { .. } => Some(frozen(freeze)),
     }
 }
 

@@ -3,11 +3,11 @@
 use quarterdeck_app::{
     error::ConsoleError,
     ports::{BoxFuture, GuardedActions, Which},
-    view::action::{ActionCountsView, ActionView, ActionsView, ProposalView},
+    view::action::{ActionCountsView, ActionView, ActionsView, PolicyInForceView, ProposalView},
 };
 use quarterdeck_domain::{
     access::{Permission, Subject},
-    action::{Agreement, Case, Params, Refused},
+    action::{ActionKind, Agreement, Case, Params, Refused},
 };
 use uuid::Uuid;
 
@@ -227,6 +227,20 @@ impl GuardedActions for AskedConsole {
             self.allow(subject, Permission::ViewActions)?;
             self.service.actions.view(subject, uuid(id)?).await.map_err(word)
         })
+    }
+
+    fn policy<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<PolicyInForceView, ConsoleError>> {
+        Box::pin(async move {
+            self.allow(subject, Permission::ViewActions)?;
+            self.service.actions.policy_view(subject).await.map_err(word)
+        })
+    }
+
+    fn may_request(&self, subject: &Subject) -> Vec<ActionKind> {
+        let kinds = ActionKind::ALL.iter().copied();
+        kinds
+            .filter(|kind| self.service.actions.may_request(subject, *kind))
+            .collect()
     }
 
     fn action_counts(&self, subject: &Subject) -> Result<ActionCountsView, ConsoleError> {
