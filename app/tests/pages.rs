@@ -8,7 +8,10 @@ mod rendered;
 
 use fake::{Scenario, request};
 use quarterdeck_app::ports::{RequestContext, Theme};
-use quarterdeck_domain::action::ActionKind;
+use quarterdeck_domain::{
+    access::{Role, Subject},
+    action::ActionKind,
+};
 use rendered::{get, get_as};
 
 #[tokio::test]
@@ -448,4 +451,48 @@ async fn the_policy_says_for_every_kind_who_asks_and_who_agrees() {
     calm.has("no time is forbidden").lacks("policy-frozen");
     let blind = get_as("/actions/policy", Scenario::Blind, request("/actions/policy")).await;
     blind.has("It can't be done here: how maintenance mode is switched is not configured.");
+}
+
+#[tokio::test]
+async fn what_can_be_done_stands_where_the_need_arises_for_those_who_may() {
+    let page = get("/", Scenario::Mixed).await;
+    // Two ways: the tile leads to where both stand. One way: it leads there at once.
+    page.has("<a href=\"/health/api_latency_p99#actions\" title=\"see what can be done\" class=\"tile-act\"");
+    page.has("<a href=\"/database\" title=\"Cancel queries, end sessions\" class=\"tile-act\"");
+    let alerts = page
+        .slice("<table role=\"table\" class=\"alerts\"", "</table>")
+        .to_owned();
+    let of = |name: &str| {
+        let row = alerts.split("<tr").find(|row| row.contains(name)).unwrap();
+        row.matches("class=\"remedy\"").count()
+    };
+    assert_eq!(
+        (
+            of("HighAPILatency"),
+            of("ReplicationLagHigh"),
+            of("RedisMemoryHigh")
+        ),
+        (2, 0, 1)
+    );
+    let metric = get("/health/api_latency_p99", Scenario::Mixed).await;
+    let ways = metric.slice("id=\"actions\"", "</dd>");
+    assert!(
+        ways.contains("href=\"/database\"") && ways.contains("href=\"/actions/new?kind=maintenance_on\""),
+        "{ways}"
+    );
+
+    let viewer = |path: &str| {
+        let mut context = request(path);
+        context.subject = context.subject.map(|subject| Subject {
+            role: Role::Viewer,
+            ..subject
+        });
+        context
+    };
+    for path in ["/", "/health/api_latency_p99"] {
+        let page = get_as(path, Scenario::Mixed, viewer(path)).await;
+        page.lacks("tile-act")
+            .lacks("class=\"remedy\"")
+            .lacks("id=\"actions\"");
+    }
 }

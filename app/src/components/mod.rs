@@ -12,6 +12,7 @@ pub mod moment;
 pub mod navigation;
 pub mod page;
 pub mod palette;
+pub mod remedy;
 pub mod runbook;
 pub mod sent;
 pub mod size;

@@ -100,6 +100,7 @@ mod tests {
             title: "M".into(),
             unit: Unit::Milliseconds,
             thresholds: Thresholds::new(Some(50.0), 100.0, Direction::LowerIsBetter).unwrap(),
+            actions: Vec::new(),
             band: Band::Ok,
             since_ms: None,
             reason: None,

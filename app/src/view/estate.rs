@@ -1,6 +1,9 @@
 //! What surrounds the metrics: alerts, sources, database nodes.
 
-use quarterdeck_domain::alert::{AlertState, Severity};
+use quarterdeck_domain::{
+    action::ActionKind,
+    alert::{AlertState, Severity},
+};
 use serde::{Deserialize, Serialize};
 
 /// The alerts, and whether they may be believed.
@@ -60,6 +63,9 @@ pub struct AlertView {
     pub metric: Option<String>,
     /// Its runbook.
     pub runbook: Option<String>,
+    /// The guarded actions that can help.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<ActionKind>,
 }
 
 /// Something that the console asks.

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use quarterdeck_domain::health::{Band, MetricKind, Thresholds, Unit, UnknownReason, Verdict, verdict};
+use quarterdeck_domain::{
+    action::ActionKind,
+    health::{Band, MetricKind, Thresholds, Unit, UnknownReason, Verdict, verdict},
+};
 use serde::{Deserialize, Serialize};
 
 use super::estate::{AlertsView, DatabaseNodeView, SourceView};
@@ -92,6 +95,9 @@ pub struct TileView {
     pub unit: Unit,
     /// Target and alert threshold.
     pub thresholds: Thresholds,
+    /// The guarded actions that can help when it is not well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<ActionKind>,
     /// The debounced band.
     pub band: Band,
     /// Since when that band holds, Unix ms; `None` before the first poll.

@@ -8,7 +8,7 @@ use quarterdeck_domain::alert::{AlertState, Severity};
 
 use super::{
     FakeConsole, Scenario,
-    rows::{GROUPS, ROWS},
+    rows::{GROUPS, ROWS, actions},
 };
 
 impl FakeConsole {
@@ -22,6 +22,7 @@ impl FakeConsole {
         metric: Option<&str>,
     ) -> AlertView {
         AlertView {
+            actions: metric.map(actions).unwrap_or_default(),
             name: name.into(),
             severity,
             state,

@@ -1,7 +1,10 @@
 //! The sixteen metrics: what they are called, and what they usually say.
 
 use quarterdeck_app::error::ConsoleError;
-use quarterdeck_domain::health::{Direction, Thresholds, Unit};
+use quarterdeck_domain::{
+    action::ActionKind,
+    health::{Direction, Thresholds, Unit},
+};
 
 /// id, title, group, unit, target, alert, higher is better, usual value, a member's kind.
 pub type Row = (
@@ -224,4 +227,14 @@ pub fn index(id: &str) -> Result<usize, ConsoleError> {
     ROWS.iter()
         .position(|r| r.0 == id)
         .ok_or_else(|| ConsoleError::NotFound(format!("There is no metric {id:?}.")))
+}
+
+/// The guarded actions that can help with a metric.
+pub fn actions(id: &str) -> Vec<ActionKind> {
+    match id {
+        "api_latency_p99" => vec![ActionKind::CancelQuery, ActionKind::MaintenanceOn],
+        "db_pool_utilization" => vec![ActionKind::TerminateLongRunning],
+        "redis_memory" => vec![ActionKind::MaintenanceOn],
+        _ => vec![],
+    }
 }

@@ -11,7 +11,7 @@ use quarterdeck_domain::{
 
 use super::{
     FakeConsole, Scenario,
-    rows::{ROWS, index, thresholds, wave},
+    rows::{ROWS, actions, index, thresholds, wave},
 };
 
 impl FakeConsole {
@@ -73,6 +73,7 @@ impl FakeConsole {
             title: row.1.into(),
             unit: row.3,
             thresholds,
+            actions: actions(row.0),
             band,
             since_ms: (self.scenario != Scenario::Fresh)
                 .then(|| self.now_ms - 1_000 * (90 + 4_711 * i as i64 * i as i64)),

@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 
 use quarterdeck_app::view::estate::{AlertView, AlertsView};
 use quarterdeck_domain::{
+    action::ActionKind,
     alert::{AlertState, Severity},
     health::Profile,
 };
@@ -28,7 +29,8 @@ const SHOWN_ELSEWHERE: [&str; 3] = ["alertname", "severity", "metric"];
 /// is what the last poll said, and is kept as "last known" while Prometheus is down.
 ///
 /// An alert belongs to the metric that its `metric` label names, or else to the one whose `rule` has its
-/// name; it has that metric's runbook if it brings none itself (`runbook_url` or `runbook`).
+/// name; it has that metric's runbook and actions if it brings none itself (the annotations `runbook_url` or `runbook`, and
+/// `quarterdeck_actions`).
 #[must_use]
 pub fn merge(
     prometheus: &Result<Vec<PrometheusAlert>, SourceError>,
@@ -92,7 +94,19 @@ fn view(alert: &PrometheusAlert, held: &[AlertmanagerAlert], profile: &Profile) 
         runbook: annotation("runbook_url")
             .or_else(|| annotation("runbook"))
             .or_else(|| metric.and_then(|m| m.runbook.clone())),
+        actions: annotation("quarterdeck_actions").map_or_else(
+            || metric.map(|m| m.actions.clone()).unwrap_or_default(),
+            |text| kinds(&text),
+        ),
     }
+}
+
+/// The kinds of actions that a text names, with commas between them. Names that mean none are left out: a rule may be for a
+/// later version.
+fn kinds(text: &str) -> Vec<ActionKind> {
+    text.split(',')
+        .filter_map(|name| name.trim().parse().ok())
+        .collect()
 }
 
 /// What Alertmanager has made of an alert. On their way there alerts gain external labels, so of those that
@@ -289,5 +303,31 @@ mod tests {
         let later = merge(&down, None, &profile, &lost, NOW + time::Duration::MINUTE);
         assert_eq!(later, lost);
         assert_eq!(merge(&fires, None, &profile, &later, NOW), known);
+    }
+
+    #[test]
+    fn an_alert_has_the_actions_of_its_metric_unless_its_rule_names_others() {
+        use ActionKind::{CancelQuery, MaintenanceOn, TerminateLongRunning};
+        let mut own = alert(
+            &[("alertname", "Own"), ("metric", "db_pool_utilization")],
+            AlertState::Firing,
+        );
+        own.annotations = labels(&[(
+            "quarterdeck_actions",
+            "cancel_query, of_a_later_version,maintenance_on",
+        )]);
+        let by_rule = alert(
+            &[("alertname", "DatabaseConnectionPoolExhausted")],
+            AlertState::Firing,
+        );
+        let neither = alert(&[("alertname", "Other")], AlertState::Firing);
+        let actions: Vec<_> = merged(vec![own, by_rule, neither], None)
+            .into_iter()
+            .map(|alert| (alert.name, alert.actions))
+            .collect();
+        let named = |name: &str| &actions.iter().find(|(n, _)| n == name).unwrap().1;
+        assert_eq!(named("Own"), &[CancelQuery, MaintenanceOn]);
+        assert_eq!(named("DatabaseConnectionPoolExhausted"), &[TerminateLongRunning]);
+        assert!(named("Other").is_empty());
     }
 }

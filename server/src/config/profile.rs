@@ -5,9 +5,12 @@
 
 use std::{collections::HashMap, ops::Range, path::PathBuf, time::Duration};
 
-use quarterdeck_domain::health::{
-    Debounce, Direction, MetricGroup, MetricId, MetricKind, MetricSpec, Profile, ProfileError, Thresholds,
-    Unit,
+use quarterdeck_domain::{
+    action::ActionKind,
+    health::{
+        Debounce, Direction, MetricGroup, MetricId, MetricKind, MetricSpec, Profile, ProfileError,
+        Thresholds, Unit,
+    },
 };
 use serde::Deserialize;
 use toml::Spanned;
@@ -137,6 +140,8 @@ struct RawMetric {
     series_label: Option<Spanned<String>>,
     rule: Option<String>,
     runbook: Option<String>,
+    #[serde(default)]
+    actions: Vec<ActionKind>,
     grafana: Option<u32>,
     range_max: Option<f64>,
     stale_after_s: Option<Spanned<u64>>,
@@ -299,6 +304,7 @@ impl RawMetric {
             },
             rule: self.rule,
             runbook: self.runbook,
+            actions: self.actions,
             grafana: self.grafana,
             range_max: self.range_max,
         })

@@ -4,6 +4,8 @@ use std::{collections::HashSet, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::ActionKind;
+
 /// The stable name of a metric, as in URLs: lower-case letters, digits and underscores, 1 to 64 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -296,6 +298,8 @@ pub struct MetricSpec {
     pub rule: Option<String>,
     /// Path or URL of the runbook.
     pub runbook: Option<String>,
+    /// The guarded actions that can help when it is not well.
+    pub actions: Vec<ActionKind>,
     /// Id of the Grafana dashboard that shows more.
     pub grafana: Option<u32>,
     /// Where a chart's axis ends if no value goes beyond it.

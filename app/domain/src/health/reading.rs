@@ -216,6 +216,7 @@ pub(super) mod tests {
             },
             rule: None,
             runbook: None,
+            actions: Vec::new(),
             grafana: None,
             range_max: None,
         }

@@ -1,12 +1,13 @@
 //! What a metric is made from, and what became of it: the parts of its page that don't move.
 
 use leptos::prelude::*;
-use quarterdeck_domain::health::Unit;
+use quarterdeck_domain::{action::ActionKind, health::Unit};
 
 use crate::{
     components::{
         band::BandBadge,
         moment::{Time, length, limit},
+        remedy::{Remedies, remedies},
         runbook::Runbook,
     },
     view::health::{LoadedRuleView, MetricView, RuleView, TransitionView},
@@ -65,8 +66,9 @@ fn TransitionRow(t: TransitionView, unit: Unit) -> impl IntoView {
 
 /// Query, rule, limits and links.
 #[component]
-pub(super) fn Making(metric: MetricView) -> impl IntoView {
+pub(super) fn Making(metric: MetricView, may: Vec<ActionKind>) -> impl IntoView {
     let tile = metric.tile;
+    let helps = !remedies(&tile.actions, &may).is_empty();
     let reduced = metric.series_label.map_or_else(
         || "one number".to_owned(),
         |label| format!("one number a {label}; the worst decides"),
@@ -116,6 +118,15 @@ pub(super) fn Making(metric: MetricView) -> impl IntoView {
                     )}
                 </dd>
             </div>
+            {helps
+                .then(|| {
+                    view! {
+                        <div id="actions">
+                            <dt>"What can be done"</dt>
+                            <dd><Remedies actions=tile.actions may /></dd>
+                        </div>
+                    }
+                })}
             <div>
                 <dt>"More"</dt>
                 <dd class="making-links">

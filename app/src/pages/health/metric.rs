@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
-use quarterdeck_domain::chart::RangePreset;
+use quarterdeck_domain::{action::ActionKind, chart::RangePreset};
 
 use super::{
     MetricChart, MetricLive,
@@ -22,6 +22,7 @@ const TRANSITIONS: u32 = 50;
 /// What the page shows. Chart and history may fail on their own: the rest of the page stays.
 struct Loaded {
     metric: MetricView,
+    may: Vec<ActionKind>,
     asked: Asked,
     chart: Result<RangeView, ConsoleError>,
     transitions: Result<Vec<TransitionView>, ConsoleError>,
@@ -72,6 +73,7 @@ async fn load(
     );
     Ok(Loaded {
         metric: metric?,
+        may: console.may_request(&subject),
         asked,
         chart,
         transitions,
@@ -83,6 +85,7 @@ async fn load(
 fn Metric(loaded: Loaded) -> impl IntoView {
     let Loaded {
         metric,
+        may,
         asked,
         chart,
         transitions,
@@ -151,7 +154,7 @@ fn Metric(loaded: Loaded) -> impl IntoView {
             </section>
             <section class="panel" aria-labelledby="making-title">
                 <h2 id="making-title">"How it is made"</h2>
-                <Making metric />
+                <Making may metric />
             </section>
         </div>
     }

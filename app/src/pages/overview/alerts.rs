@@ -8,6 +8,7 @@ use crate::{
     components::{
         icon::BandShape,
         moment::{Clock, Zone, iso, length, short_stamp, stamp},
+        remedy::Remedies,
         runbook::Runbook,
     },
     view::estate::{AlertView, AlertsView},
@@ -23,7 +24,7 @@ pub(super) fn Alerts(state: State) -> impl IntoView {
                     .into_any()
             }
             AlertsView::Known { alerts } => {
-                view! { <Table alerts=alerts.clone() clock=state.clock old=false /> }.into_any()
+                view! { <Table alerts=alerts.clone() state old=false /> }.into_any()
             }
             AlertsView::Unknown { last_known, since_ms } => {
                 let since_ms = *since_ms;
@@ -39,7 +40,7 @@ pub(super) fn Alerts(state: State) -> impl IntoView {
                     None => "What fires is not known: Prometheus has not answered yet.".to_owned(),
                 };
                 let table = (!last_known.is_empty())
-                    .then(|| view! { <Table alerts=last_known.clone() clock=state.clock old=true /> });
+                    .then(|| view! { <Table alerts=last_known.clone() state old=true /> });
                 view! {
                     <p class="empty" data-band="unknown">
                         <BandShape band=Band::Unknown />
@@ -73,10 +74,10 @@ fn count(alerts: &AlertsView) -> String {
 }
 
 #[component]
-fn Table(alerts: Vec<AlertView>, clock: RwSignal<Clock>, old: bool) -> impl IntoView {
+fn Table(alerts: Vec<AlertView>, state: State, old: bool) -> impl IntoView {
     let rows = alerts
         .into_iter()
-        .map(|alert| view! { <Row alert clock /> })
+        .map(|alert| view! { <Row alert state /> })
         .collect_view();
     view! {
         <table class="alerts" role="table" class:is-old=old>
@@ -94,7 +95,9 @@ fn Table(alerts: Vec<AlertView>, clock: RwSignal<Clock>, old: bool) -> impl Into
 }
 
 #[component]
-fn Row(alert: AlertView, clock: RwSignal<Clock>) -> impl IntoView {
+fn Row(alert: AlertView, state: State) -> impl IntoView {
+    let clock = state.clock;
+    let may = state.may.get_value();
     let since_ms = alert.active_since_ms;
     let band = band_of(&alert);
     let since = move || {
@@ -116,6 +119,7 @@ fn Row(alert: AlertView, clock: RwSignal<Clock>) -> impl IntoView {
                 <span class="alert-summary">{alert.summary}</span>
                 <span class="alert-labels">{alert.labels}</span>
                 {alert.runbook.map(|place| view! { <Runbook place /> })}
+                <Remedies actions=alert.actions may />
             </th>
             <td class="alert-state" role="cell">
                 <span class="band" data-band=band.as_str()>

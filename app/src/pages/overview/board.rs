@@ -1,7 +1,7 @@
 //! The live content of the overview, as one island.
 
 use leptos::prelude::*;
-use quarterdeck_domain::health::Band;
+use quarterdeck_domain::{action::ActionKind, health::Band};
 
 use super::{
     alerts::Alerts,
@@ -17,12 +17,14 @@ use crate::{components::sent::Sent, view::health::OverviewView};
 pub fn OverviewBoard(
     /// The state of everything when the page was made.
     view: Sent<OverviewView>,
+    /// The kinds of actions that the person may ask for.
+    may: Sent<Vec<ActionKind>>,
     /// When that was, Unix ms.
     rendered_at_ms: i64,
 ) -> impl IntoView {
-    let Sent(view) = view;
+    let (Sent(view), Sent(may)) = (view, may);
     let poll_interval_ms = view.poll_interval_ms;
-    let (state, groups) = State::new(view, rendered_at_ms);
+    let (state, groups) = State::new(view, may, rendered_at_ms);
     state.go_live();
     view! {
         <div class="board" class:is-stale=move || state.stale()>

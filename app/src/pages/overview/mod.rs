@@ -26,14 +26,14 @@ pub fn OverviewPage() -> impl IntoView {
     let loaded = signed().and_then(|Signed { console, subject, .. }| {
         let view = console.overview(&subject)?;
         let maintenance = console.maintenance(&subject)?;
-        Ok((view, maintenance, console.now_ms()))
+        Ok((view, maintenance, console.may_request(&subject), console.now_ms()))
     });
     match loaded {
-        Ok((view, maintenance, rendered_at_ms)) => {
+        Ok((view, maintenance, may, rendered_at_ms)) => {
             let panel = maintenance.map(|view| view! { <MaintenancePanel view /> });
             view! {
                 <Page title="Overview" name="overview" live=true>
-                    <OverviewBoard view=Sent(view) rendered_at_ms />
+                    <OverviewBoard view=Sent(view) may=Sent(may) rendered_at_ms />
                     {panel}
                 </Page>
             }

@@ -1,7 +1,7 @@
 //! The overview as signals: one a tile, so that a change touches what it changes and nothing else.
 
 use leptos::prelude::*;
-use quarterdeck_domain::health::Band;
+use quarterdeck_domain::{action::ActionKind, health::Band};
 
 use super::worst::{Worst, worst_first};
 use crate::{
@@ -62,6 +62,8 @@ pub(super) struct State {
     pub sources: RwSignal<Vec<SourceView>>,
     /// The watched database.
     pub databases: RwSignal<Vec<DatabaseNodeView>>,
+    /// The kinds of actions that the person may ask for.
+    pub may: StoredValue<Vec<ActionKind>>,
     /// The time.
     pub clock: RwSignal<Clock>,
     /// When the values were last known to hold, Unix ms.
@@ -74,7 +76,7 @@ pub(super) struct State {
 
 impl State {
     /// Builds the signals from what the server sent.
-    pub(super) fn new(view: OverviewView, rendered_at_ms: i64) -> (Self, Vec<Group>) {
+    pub(super) fn new(view: OverviewView, may: Vec<ActionKind>, rendered_at_ms: i64) -> (Self, Vec<Group>) {
         let groups: Vec<Group> = view
             .groups
             .iter()
@@ -90,6 +92,7 @@ impl State {
             alerts: RwSignal::new(view.alerts.clone()),
             sources: RwSignal::new(view.sources.clone()),
             databases: RwSignal::new(view.databases.clone()),
+            may: StoredValue::new(may),
             clock: RwSignal::new(Clock::at(rendered_at_ms)),
             as_of_ms: RwSignal::new(view.polled_at_ms),
             announcement: RwSignal::new(String::new()),

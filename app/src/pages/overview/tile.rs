@@ -8,6 +8,7 @@ use crate::{
     components::{
         band::BandBadge,
         moment::{Clock, Zone, iso, length, short_stamp, stamp},
+        remedy::remedies,
         sparkline::Sparkline,
     },
     view::health::TileView,
@@ -25,8 +26,9 @@ pub(super) fn Tile(tile: RwSignal<TileView>, state: State) -> impl IntoView {
     view! {
         <li class="tile" data-band=move || band.get().as_str()>
             <h3 class="tile-title">
-                <a href=format!("/health/{id}")>{title}</a>
+                <a href=format!("/health/{id}")>{title.clone()}</a>
             </h3>
+            {act(tile, state, &id, &title)}
             <Value tile />
             <Sparkline tile />
             <p class="tile-band">
@@ -43,6 +45,20 @@ pub(super) fn Tile(tile: RwSignal<TileView>, state: State) -> impl IntoView {
             </p>
         </li>
     }
+}
+
+/// The way to what can be done about it, which styles show while it is not well. Where there are several, it leads to the list
+/// of them.
+fn act(tile: RwSignal<TileView>, state: State, id: &str, title: &str) -> impl IntoView + use<> {
+    let ways = tile.with_untracked(|t| state.may.with_value(|may| remedies(&t.actions, may)));
+    let way = match ways.as_slice() {
+        [] => None,
+        [(path, words)] => Some(((*path).to_owned(), *words)),
+        [_, _, ..] => Some((format!("/health/{id}#actions"), "see what can be done")),
+    };
+    way.map(|(path, words)| {
+        view! { <a class="tile-act" href=path title=words>"Act" <span class="hidden">{format!(" on {title}: {words}")}</span></a> }
+    })
 }
 
 /// Value and unit. A value that is no longer believed is shown as old; one that has just changed lights up shortly.
@@ -190,6 +206,7 @@ mod tests {
             title: "M".into(),
             unit: Unit::Percent,
             thresholds: Thresholds::new(None, 80.0, Direction::LowerIsBetter).unwrap(),
+            actions: Vec::new(),
             band: Band::Ok,
             since_ms: None,
             reason: None,

@@ -184,6 +184,7 @@ impl MetricState {
             title: spec.title.clone(),
             unit: spec.unit,
             thresholds: spec.thresholds,
+            actions: spec.actions.clone(),
             band: Band::Unknown,
             since_ms: None,
             reason: Some(UnknownReason::NotYetRead),
@@ -334,6 +335,7 @@ mod tests {
             },
             rule: None,
             runbook: None,
+            actions: Vec::new(),
             grafana: None,
             range_max: None,
         };

@@ -169,6 +169,7 @@ mod tests {
             title: id.into(),
             unit: Unit::Milliseconds,
             thresholds: Thresholds::new(Some(50.0), 100.0, Direction::LowerIsBetter).unwrap(),
+            actions: Vec::new(),
             band,
             since_ms: Some(0),
             reason: (band == Band::Unknown).then_some(UnknownReason::NoData),
