@@ -7,7 +7,7 @@ use quarterdeck_domain::{
 };
 
 use crate::{
-    components::moment::length,
+    components::moment::{length, limit},
     view::action::{FactView, GateView, PlanView, PolicyView, RuleView, TargetView},
 };
 
@@ -152,7 +152,7 @@ pub(super) fn sentences(rule: &RuleView) -> Vec<String> {
     }
     sentences.push(format!(
         "A request lives for {}.",
-        length(i64::from(rule.expires_s) * 1000)
+        limit(u64::from(rule.expires_s))
     ));
     sentences
 }

@@ -6,7 +6,7 @@ use super::plan::sentences;
 use crate::{
     components::{
         failure::Failure,
-        moment::{Time, length},
+        moment::{Time, limit},
         page::Page,
     },
     error::ConsoleError,
@@ -108,7 +108,7 @@ fn Window(window: FreezeWindowView) -> impl IntoView {
             <span>{format!("{effect}: {what}.")}</span>
             <span class="freeze-when">
                 "Opens at " <code>{cron}</code>
-                {format!(" (UTC) for {}", length(i64::from(duration_s) * 1000))}
+                {format!(" (UTC) for {}", limit(u64::from(duration_s)))}
                 {now.map(|(word, at_ms)| view! { "; " {word} <Time at_ms /> })}
             </span>
         </li>
