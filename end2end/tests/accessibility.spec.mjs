@@ -17,6 +17,7 @@ const pages = [
   ["database sessions, none of which match", "/database?application=none", true],
   ["database topology", "/database/topology", true],
   ["database node not found", "/database?node=nope", true],
+  ["policy", "/actions/policy", true],
   ["sessions", "/account/sessions", true],
   ["API tokens", "/account/tokens", true],
   ["audit log, refused", "/audit", true],

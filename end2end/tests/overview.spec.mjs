@@ -78,6 +78,8 @@ test("a fault turns its tile to Alert, the verdict follows and is told, and both
   const pool = tile(page, "DB connection pool utilization");
   const verdict = page.getByRole("heading", { level: 1 });
   await expect(pool.locator(".band-word")).toHaveText("OK");
+  const act = pool.getByRole("link", { name: "Act on DB connection pool utilization: Cancel queries, end sessions" });
+  await expect(act).toBeHidden();
   await expect(verdict).not.toContainText("in alert");
   const background = await pool.evaluate((tile) => getComputedStyle(tile).backgroundColor + getComputedStyle(tile).borderColor);
   const before = await boxes(page);
@@ -96,6 +98,9 @@ test("a fault turns its tile to Alert, the verdict follows and is told, and both
   await expect(group).toBeVisible();
   // Not by the word alone.
   expect(await pool.evaluate((tile) => getComputedStyle(tile).backgroundColor + getComputedStyle(tile).borderColor)).not.toBe(background);
+  // Where the need arises, for somebody who may.
+  await expect(act).toBeVisible();
+  await expect(act).toHaveAttribute("href", "/database");
   // The list of what is not well may take room above; among themselves the tiles stay.
   const size = (all) => all.map((box) => ({ ...JSON.parse(box), y: 0, top: 0, bottom: 0 }));
   expect(size(await boxes(page))).toEqual(size(before));
