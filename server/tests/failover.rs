@@ -18,10 +18,14 @@ mod lying_prometheus;
 
 #[path = "failover/console.rs"]
 mod console;
+#[path = "failover/fake_endpoints.rs"]
+mod fake_endpoints;
 #[path = "failover/gone.rs"]
 mod gone;
 #[path = "failover/killed.rs"]
 mod killed;
+#[path = "failover/kubernetes.rs"]
+mod kubernetes;
 #[path = "failover/pair.rs"]
 mod pair;
 #[path = "failover/planned.rs"]

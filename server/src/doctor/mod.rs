@@ -1,13 +1,14 @@
 //! Checks a deployment and says what to mend: `quarterdeck doctor`.
 //!
-//! Each file checks one thing that the console stands on and gives [`Finding`]s. Nothing is changed, and a
-//! check that cannot be made is a finding itself. Failures are what keeps the console from its work; warnings
-//! are what will bite one day.
+//! Each file checks one thing that the console stands on and gives [`Finding`]s. Nothing is changed but the row that
+//! the probe of `[failover]` writes, and a check that cannot be made is a finding itself. Failures are what keeps the
+//! console from its work; warnings are what will bite one day.
 
 mod alertmanager;
 mod console_database;
 mod console_redis;
 mod email;
+mod failover;
 mod maintenance;
 mod nodes;
 mod prometheus;
@@ -46,7 +47,7 @@ pub async fn run_at(config: &Config, clock: &dyn Clock) -> DoctorReport {
             None
         }
     };
-    let (database, redis, prometheus, alertmanager, (nodes, watched_major), email, maintenance) = tokio::join!(
+    let (database, redis, prometheus, alertmanager, (nodes, watched_major), email, maintenance, failover) = tokio::join!(
         console_database::check(&config.database, clock),
         console_redis::check(config.redis.as_ref(), clock),
         prometheus::check(&config.prometheus, profile.as_ref(), clock),
@@ -54,6 +55,7 @@ pub async fn run_at(config: &Config, clock: &dyn Clock) -> DoctorReport {
         nodes::check(&config.postgres, clock),
         email::check(config.email.as_ref(), &config.database),
         maintenance::check(config.maintenance.as_ref(), config.alertmanager.is_some()),
+        failover::check(config.failover.as_ref(), &config.postgres),
     );
     findings.extend(database);
     findings.extend(redis);
@@ -62,6 +64,7 @@ pub async fn run_at(config: &Config, clock: &dyn Clock) -> DoctorReport {
     findings.extend(nodes);
     findings.extend(email);
     findings.extend(maintenance);
+    findings.extend(failover);
     findings.extend(tools::check(watched_major).await);
     DoctorReport { findings }
 }

@@ -1,5 +1,6 @@
 //! Switchover: nothing that was acknowledged is lost, and what fails before the promotion is taken back.
 
+use quarterdeck::{config::Config, doctor};
 use serde_json::json;
 
 use crate::{
@@ -138,7 +139,30 @@ async fn what_is_missing_is_named_with_the_statement_that_mends_it() {
     pair.first
         .sql("postgres", "GRANT pg_checkpoint TO control")
         .unwrap();
+    let config = Config::from_toml(&format!(
+        "[prometheus]\nurl = 'http://127.0.0.1:9'\n{}",
+        pair.configuration("", "")
+    ))
+    .unwrap();
+    let report = async || doctor::run(&config).await.to_string();
+    let sound = report().await;
+    assert!(
+        sound.contains("a row was written and read, by 127.0.0.1"),
+        "{sound}"
+    );
+    assert!(
+        sound.contains("db-2: control") && !sound.contains("GRANT pg_checkpoint"),
+        "{sound}"
+    );
+    pair.first
+        .sql("postgres", "REVOKE pg_checkpoint FROM control")
+        .unwrap();
     pair.pgbouncer.kill();
+    let broken = report().await;
+    assert!(
+        broken.contains("GRANT pg_checkpoint TO control") && broken.contains("cannot be reached"),
+        "{broken}"
+    );
     let plan = bridge
         .plan(&json!({ "kind": "switchover", "candidate": "db-2" }))
         .await;
