@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::{
     console::Bridge,
+    deck::eventually,
     pair::{self, Pair},
     writer::Writer,
 };
@@ -120,6 +121,68 @@ async fn a_standby_that_does_not_catch_up_ends_it_and_the_primary_writes_again()
     );
     writer.wait_for(5).await;
     writer.stop().await;
+}
+
+/// What goes away in the middle of a switchover, while it waits for the standby.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Gone {
+    Standby,
+    PgBouncer,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_away_in_the_middle_leaves_a_primary_that_takes_writes() {
+    futures::future::join_all([Gone::Standby, Gone::PgBouncer].map(gone_in_the_middle)).await;
+}
+
+async fn gone_in_the_middle(gone: Gone) {
+    let pair = started();
+    let bridge = Bridge::start(&pair.configuration("", "patience_s = 4")).await;
+    let plan = bridge
+        .plan_that_may(&json!({ "kind": "switchover", "candidate": "db-2" }))
+        .await;
+    let sender = pair
+        .first
+        .sql("postgres", "SELECT pid FROM pg_stat_replication")
+        .unwrap();
+    let sender = rustix::process::Pid::from_raw(sender.parse().unwrap()).unwrap();
+    let id = bridge.start_action(&plan).await;
+    rustix::process::kill_process(sender, rustix::process::Signal::STOP).unwrap();
+    pair.first
+        .sql("app", "SELECT pg_logical_emit_message(true, 'test', 'not sent')")
+        .unwrap();
+    eventually("it to wait for the standby", async || {
+        let action = bridge.action(&id).await;
+        let steps = action["steps"].as_array().unwrap().clone();
+        steps
+            .iter()
+            .any(|step| step["name"] == "catch_up" && step["state"] == "running")
+    })
+    .await;
+    match gone {
+        Gone::Standby => pair.second.kill(),
+        Gone::PgBouncer => pair.pgbouncer.kill(),
+    }
+    let action = bridge.ended(&id).await;
+    rustix::process::kill_process(sender, rustix::process::Signal::CONT).unwrap();
+    let (state, words) = match gone {
+        Gone::Standby => (
+            "failed",
+            "db-1 takes writes as before. PgBouncer lets clients go on.",
+        ),
+        Gone::PgBouncer => (
+            "outcome_unknown",
+            "let them go on by hand (RESUME). Nothing was promoted.",
+        ),
+    };
+    assert_eq!(action["line"]["state"], state, "{gone:?}: {action:#}");
+    assert!(action.to_string().contains(words), "{gone:?}: {action:#}");
+    pair.first.sql("app", "INSERT INTO rows VALUES (1)").unwrap();
+    if gone == Gone::Standby {
+        let mut writer = Writer::start(pair.through("app", "app"));
+        writer.wait_for(3).await;
+        writer.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
