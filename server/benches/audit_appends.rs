@@ -102,7 +102,7 @@ async fn main() {
         ..DatabaseConfig::default()
     };
     db::migrate(&config).await.expect("the schema");
-    let pool = db::runtime_pool(&config).expect("a pool");
+    let pool = db::pool_of(&Arc::new(db::runtime_hosts(&config).expect("a URL")), &config);
     let maker = EventMaker::new(Arc::new(SystemClock), Arc::new(SystemEntropy));
     let (recorder, _worker) = Recorder::start(pool.clone());
 

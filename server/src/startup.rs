@@ -8,7 +8,6 @@ use anyhow::Context;
 use axum::Router;
 use leptos::config::LeptosOptions;
 use quarterdeck_app::view::health::OverviewView;
-use secrecy::SecretString;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -43,7 +42,7 @@ use crate::{
     },
     telemetry::metrics::Metrics,
     workers::{
-        announcements, cluster, executor,
+        announcements, cluster, database_host, executor,
         leadership::{self, Leadership},
         maintenance,
         notifier::{Notifier, Way},
@@ -76,7 +75,8 @@ impl Console {
         entropy: Arc<dyn Entropy>,
     ) -> anyhow::Result<Self> {
         let profile = Arc::new(config.profile.load()?);
-        let pool = db::runtime_pool(&config.database)?;
+        let hosts = Arc::new(db::runtime_hosts(&config.database)?);
+        let pool = db::pool_of(&hosts, &config.database);
         let prometheus = PrometheusClient::new(&config.prometheus).context("[prometheus]")?;
         let alertmanager = config
             .alertmanager
@@ -115,6 +115,7 @@ impl Console {
         let metrics = Metrics::new();
         let stop = CancellationToken::new();
         let mut workers = JoinSet::new();
+        database_host::run(Arc::clone(&hosts), pool.clone(), stop.clone(), &mut workers).await;
 
         let (recorder, recording) = Recorder::start(pool.clone());
         let events = EventMaker::new(Arc::clone(&clock), Arc::clone(&entropy));
@@ -199,9 +200,13 @@ impl Console {
         ));
         let (told, leadership) = watch::channel(Leadership::Unelected);
         let (heard, snapshots) = mpsc::channel(4);
-        let url = SecretString::from(config.database.url.clone());
         // Who leads is settled before the first poll where it can be, so that a follower does not begin by polling.
-        workers.spawn(leadership::run(url, config.poller.election(), told, stop.clone()));
+        workers.spawn(leadership::run(
+            hosts,
+            config.poller.election(),
+            told,
+            stop.clone(),
+        ));
         if let Some(maintenance) = &maintenance {
             let maintenance = Arc::clone(maintenance);
             workers.spawn(maintenance::run(

@@ -81,7 +81,7 @@ pub enum UserCommand {
 /// What went wrong, in words for the person at the command line.
 pub async fn run(command: UserCommand, config: &DatabaseConfig, mut out: impl Write) -> anyhow::Result<()> {
     let entropy = Arc::new(SystemEntropy);
-    let pool = db::runtime_pool(config)?;
+    let pool = db::runtime_pool(config).await?;
     let passwords = Passwords::new(1, entropy.clone())?;
     let accounts = Accounts::new(pool, passwords, Arc::new(SystemClock), entropy);
     let by = By {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseConfig {
     /// Where the running console works, as the runtime role. A direct connection: LISTEN doesn't pass a transaction
-    /// pooler.
+    /// pooler. It may name several servers, as libpq's do; the one that takes writes is worked with.
     pub url: String,
     /// The same database as the owner of the schema, used for migrations alone. Without it the console owns its own
     /// audit log, and `quarterdeck doctor` warns.

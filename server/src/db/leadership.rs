@@ -3,11 +3,11 @@
 //! The lock belongs to a connection of its own. PostgreSQL releases it when that connection ends, so a console
 //! that dies hands over within a second; one whose machine vanishes within the keepalive time.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{Connection, PgConnection};
 
-use super::{DbError, pool::connect_options};
+use super::{DbError, Hosts, within};
 
 /// The key of the lock: "qdpoller" in ASCII.
 const POLLER_LOCK: i64 = i64::from_be_bytes(*b"qdpoller");
@@ -18,6 +18,7 @@ pub struct PollerLock {
     connection: PgConnection,
     held: bool,
     timeout: Duration,
+    hosts: Arc<Hosts>,
 }
 
 impl PollerLock {
@@ -25,13 +26,13 @@ impl PollerLock {
     ///
     /// # Errors
     /// [`DbError::Unavailable`] when the database can't be reached in time.
-    pub async fn connect(url: &str, timeout: Duration) -> Result<Self, DbError> {
-        let options = connect_options(url, "database.url")?.application_name("quarterdeck-poller");
-        let connection = within(timeout, options.connect()).await?;
+    pub async fn connect(hosts: Arc<Hosts>, timeout: Duration) -> Result<Self, DbError> {
+        let connection = within(timeout, hosts.connect("quarterdeck-poller")).await?;
         Ok(Self {
             connection,
             held: false,
             timeout,
+            hosts,
         })
     }
 
@@ -42,27 +43,20 @@ impl PollerLock {
     /// connection be given up.
     pub async fn hold(&mut self) -> Result<bool, DbError> {
         if self.held {
-            // The session holds the lock as long as it lives: any answer proves it.
-            within(self.timeout, self.connection.ping()).await?;
+            // The session holds the lock as long as it lives: any answer proves it. But on a server that is no primary any
+            // more it means nothing.
+            let answer = self.hosts.still_leads(&mut self.connection);
+            within(self.timeout, async { Ok(answer.await?) }).await?;
             return Ok(true);
         }
         let query = sqlx::query_scalar::<_, bool>("select pg_try_advisory_lock($1)").bind(POLLER_LOCK);
-        self.held = within(self.timeout, query.fetch_one(&mut self.connection)).await?;
+        let answer = query.fetch_one(&mut self.connection);
+        self.held = within(self.timeout, async { Ok(answer.await?) }).await?;
         Ok(self.held)
     }
 
     /// Gives the lock back at once, for an orderly stop.
     pub async fn release(self) {
         let _ = tokio::time::timeout(self.timeout, self.connection.close()).await;
-    }
-}
-
-async fn within<T>(
-    timeout: Duration,
-    work: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, DbError> {
-    match tokio::time::timeout(timeout, work).await {
-        Ok(result) => Ok(result?),
-        Err(_) => Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)),
     }
 }

@@ -1,14 +1,12 @@
 //! Bringing the schema forward, and giving the runtime role the rights it needs and no others.
 
 use std::borrow::Cow;
-use std::str::FromStr;
 
 use sqlx::migrate::Migrator;
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::DbError;
-use super::pool::owner_connection;
+use super::pool::{owner_connection, owner_hosts, runtime_hosts};
 use crate::config::database::DatabaseConfig;
 
 static EMBEDDED: Migrator = sqlx::migrate!("../migrations");
@@ -122,16 +120,11 @@ async fn applied(connection: &mut PgConnection) -> Result<Vec<i64>, DbError> {
 
 /// The role of `database.url`, if the schema's owner is another one.
 fn runtime_role(config: &DatabaseConfig) -> Result<Option<String>, DbError> {
-    let Some(owner_url) = &config.owner_url else {
+    if config.owner_url.is_none() {
         return Ok(None);
-    };
-    let user = |url: &str, setting| {
-        PgConnectOptions::from_str(url)
-            .map(|options| options.get_username().to_owned())
-            .map_err(|source| DbError::Url { setting, source })
-    };
-    let role = user(&config.url, "database.url")?;
-    Ok((role != user(owner_url, "database.owner_url")?).then_some(role))
+    }
+    let role = runtime_hosts(config)?.username().to_owned();
+    Ok((role != owner_hosts(config)?.username()).then_some(role))
 }
 
 /// Takes every right on the schema from the role and gives it the ones below, in one transaction.

@@ -8,6 +8,7 @@ pub mod api_tokens;
 pub mod audit;
 pub mod fences;
 pub mod health_transitions;
+mod hosts;
 pub mod inspection;
 pub mod leadership;
 pub mod maintenance;
@@ -17,8 +18,9 @@ pub mod sessions;
 pub mod signing_keys;
 pub mod users;
 
+pub use hosts::{Hosts, Sight};
 pub use migrate::{MigrateError, Migrated, migrate, migrations, pending};
-pub use pool::{owner_connection, runtime_pool};
+pub use pool::{owner_connection, pool_of, runtime_hosts, runtime_pool, still_hears};
 
 /// Why the database didn't do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +31,14 @@ pub enum DbError {
         "the console's database can't be reached; check that PostgreSQL runs and that database.url is right"
     )]
     Unavailable(#[source] sqlx::Error),
+    /// None of several servers takes writes. What was asked was not done.
+    #[error("none of the servers of {setting} takes writes: {reasons}")]
+    NoPrimary {
+        /// Which setting names them.
+        setting: &'static str,
+        /// Each with its reason.
+        reasons: String,
+    },
     /// It answered and refused.
     #[error("the console's database refused the request")]
     Refused(#[source] sqlx::Error),
@@ -50,7 +60,7 @@ impl DbError {
     /// Whether it is worth asking again later, because the database was away rather than unwilling.
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Unavailable(_) => true,
+            Self::Unavailable(_) | Self::NoPrimary { .. } => true,
             Self::Refused(_) | Self::Unreadable(_) | Self::Url { .. } => false,
         }
     }
@@ -59,7 +69,11 @@ impl DbError {
     pub fn is_duplicate(&self) -> bool {
         match self {
             Self::Refused(sqlx::Error::Database(error)) => error.is_unique_violation(),
-            Self::Refused(_) | Self::Unavailable(_) | Self::Unreadable(_) | Self::Url { .. } => false,
+            Self::Refused(_)
+            | Self::Unavailable(_)
+            | Self::NoPrimary { .. }
+            | Self::Unreadable(_)
+            | Self::Url { .. } => false,
         }
     }
 }
@@ -72,9 +86,11 @@ impl From<sqlx::Error> for DbError {
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => true,
-            // Connection trouble, server shutting down or starting, too many connections, statement timeout.
+            // Connection trouble, server shutting down or starting, too many connections, statement timeout; and a server
+            // that takes no writes any more, because another one does or will.
             sqlx::Error::Database(refusal) => refusal.code().is_some_and(|code| {
-                code.starts_with("08") || code.starts_with("57") || code.starts_with("53") || code == "55000"
+                ["08", "57", "53"].iter().any(|class| code.starts_with(class))
+                    || ["55000", "25006"].contains(&&*code)
             }),
             // A foreign enum that grows: whatever else it says, the database answered.
             _ => false,

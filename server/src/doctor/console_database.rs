@@ -15,7 +15,7 @@ const AREA: &str = "Console database";
 
 pub(super) async fn check(config: &DatabaseConfig, clock: &dyn Clock) -> Vec<Finding> {
     let mend = "Start PostgreSQL, or correct [database] url.";
-    let pool = match db::runtime_pool(config) {
+    let pool = match db::runtime_pool(config).await {
         Ok(pool) => pool,
         Err(error) => return vec![Finding::fail(AREA, "answers", error.to_string(), mend)],
     };

@@ -43,7 +43,7 @@ pub(super) async fn check(config: Option<&EmailConfig>, database: &DatabaseConfi
 async fn addresses(config: &DatabaseConfig) -> Finding {
     let check = "addresses";
     let counted = async {
-        let pool = db::runtime_pool(config)?;
+        let pool = db::runtime_pool(config).await?;
         let users = db::users::all(&pool).await;
         pool.close().await;
         users

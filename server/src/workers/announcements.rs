@@ -7,7 +7,7 @@ use sqlx::{PgPool, postgres::PgListener};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    db::actions::CHANNEL,
+    db::{self, DbError, actions::CHANNEL},
     services::{actions::Actions, health::hub::Hub},
 };
 
@@ -34,7 +34,7 @@ pub async fn run(pool: PgPool, actions: Arc<Actions>, hub: Arc<Hub>, stop: Cance
     }
 }
 
-async fn listen(pool: &PgPool, actions: &Actions, hub: &Hub) -> Result<Infallible, sqlx::Error> {
+async fn listen(pool: &PgPool, actions: &Actions, hub: &Hub) -> Result<Infallible, DbError> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
@@ -43,10 +43,11 @@ async fn listen(pool: &PgPool, actions: &Actions, hub: &Hub) -> Result<Infallibl
             tracing::debug!(%error, "the open actions can't be looked at");
         }
         let Ok(heard) = tokio::time::timeout(ROUND, listener.try_recv()).await else {
+            db::still_hears(&mut listener, pool).await?;
             continue;
         };
         let Some(heard) = heard? else {
-            return Err(sqlx::Error::PoolClosed);
+            return Err(sqlx::Error::PoolClosed.into());
         };
         hub.announce_action(heard.payload());
         // One step announces itself several times: what is waiting already is told together.

@@ -1,12 +1,11 @@
 //! Which replica polls.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::db::leadership::PollerLock;
+use crate::db::{Hosts, leadership::PollerLock};
 
 /// What this replica is to the installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +21,7 @@ pub enum Leadership {
 /// Keeps trying to hold the poller's lock, and tells what came of it. Ends, and gives the lock back, when `stop`
 /// is cancelled.
 pub async fn run(
-    url: SecretString,
+    hosts: Arc<Hosts>,
     every: Duration,
     told: watch::Sender<Leadership>,
     stop: CancellationToken,
@@ -36,7 +35,7 @@ pub async fn run(
         let attempt = async {
             let mut held = match lock.take() {
                 Some(lock) => lock,
-                None => PollerLock::connect(url.expose_secret(), timeout).await?,
+                None => PollerLock::connect(Arc::clone(&hosts), timeout).await?,
             };
             let leads = held.hold().await?;
             Ok::<_, crate::db::DbError>((held, leads))

@@ -2,6 +2,7 @@
 
 pub mod announcements;
 pub mod cluster;
+pub mod database_host;
 pub mod executor;
 pub mod leadership;
 pub mod maintenance;

@@ -43,7 +43,7 @@ async fn a_server_that_dies_under_load_keeps_what_it_acknowledged() {
         ..DatabaseConfig::default()
     };
     db::migrate(&config).await.unwrap();
-    let (recorder, _worker) = Recorder::start(db::runtime_pool(&config).unwrap());
+    let (recorder, _worker) = Recorder::start(db::runtime_pool(&config).await.unwrap());
     let writers: Vec<_> = (0..8)
         .map(|_| {
             let recorder = recorder.clone();

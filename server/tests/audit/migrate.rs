@@ -99,7 +99,7 @@ async fn one_url_is_enough() {
     config.url = config.owner_url.take().unwrap();
     let done = db::migrate(&config).await.unwrap();
     assert_eq!(done.runtime_role, None);
-    let pool = db::runtime_pool(&config).unwrap();
+    let pool = db::runtime_pool(&config).await.unwrap();
     let mut transaction = pool.begin().await.unwrap();
     append(&mut transaction, &event("as owner")).await.unwrap();
     transaction.commit().await.unwrap();

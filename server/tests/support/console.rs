@@ -75,7 +75,7 @@ impl Console {
             .url
             .replace(&format!(":{port}/"), &format!(":{}/", proxy.port()));
         config.acquire_timeout_ms = 500;
-        let pool = db::runtime_pool(&config).unwrap();
+        let pool = db::runtime_pool(&config).await.unwrap();
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let identity = identity(&pool, &clock, setup);
         let stop = CancellationToken::new();

@@ -1,7 +1,7 @@
 //! A database of its own for each test, in one real cluster a test binary.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use quarterdeck::config::database::DatabaseConfig;
 use quarterdeck::db;
@@ -51,7 +51,8 @@ impl TestDatabase {
 
     /// The console's own pool.
     pub fn pool(&self) -> PgPool {
-        db::runtime_pool(&self.config()).expect("a pool")
+        let config = self.config();
+        db::pool_of(&Arc::new(db::runtime_hosts(&config).expect("a URL")), &config)
     }
 
     /// A connection as the owner of the schema.

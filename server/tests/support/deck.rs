@@ -179,9 +179,14 @@ pub fn hidden_csrf(html: &str) -> String {
 
 /// Makes an account with everybody's password.
 pub async fn account(database: &TestDatabase, name: &str, role: Role) {
+    account_in(database.pool(), name, role).await;
+}
+
+/// Makes an account in the database that a pool leads to.
+pub async fn account_in(pool: sqlx::PgPool, name: &str, role: Role) {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let passwords = Passwords::new(2, Arc::clone(&entropy)).unwrap();
-    let accounts = Accounts::new(database.pool(), passwords, Arc::new(SystemClock), entropy);
+    let accounts = Accounts::new(pool, passwords, Arc::new(SystemClock), entropy);
     let by = By {
         actor: Actor::CommandLine {
             name: "cli:test".into(),

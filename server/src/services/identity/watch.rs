@@ -95,6 +95,7 @@ impl Identity {
                     None => return Err(DbError::Unavailable(sqlx::Error::WorkerCrashed).into()),
                 },
                 _ = rounds.tick() => {
+                    db::still_hears(&mut listener, &self.pool).await?;
                     self.load().await?;
                     if round.is_multiple_of(ROUNDS_PER_PRUNING) {
                         self.prune().await?;
