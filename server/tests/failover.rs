@@ -26,6 +26,8 @@ mod gone;
 mod killed;
 #[path = "failover/kubernetes.rs"]
 mod kubernetes;
+#[path = "failover/own_database.rs"]
+mod own_database;
 #[path = "failover/pair.rs"]
 mod pair;
 #[path = "failover/planned.rs"]

@@ -21,11 +21,13 @@ use quarterdeck_domain::{
     action::{ActionKind, Freeze, Refused},
 };
 use sqlx::PgPool;
+use time::OffsetDateTime;
 use tokio::sync::{Notify, RwLock};
 
 pub use kinds::{Ending, Handler, Handlers, PlanError, Run, StepDone, StepError};
 pub use request::Ask;
 pub use run::{Due, TAKE_BACK};
+pub use transition::LEASE;
 pub use vote::Say;
 
 use self::policy::InForce;
@@ -174,6 +176,11 @@ impl Actions {
     /// Waits until something was started here.
     pub async fn started(&self) {
         self.rung.notified().await;
+    }
+
+    /// What time it is, for what is recorded later.
+    pub fn now(&self) -> OffsetDateTime {
+        self.clock.now()
     }
 
     /// A new id for a request: the form carries it, so that the same form sent twice asks once.

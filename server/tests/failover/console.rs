@@ -5,16 +5,21 @@ use std::time::Duration;
 use quarterdeck_domain::access::Role;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use sqlx::PgPool;
 
 use crate::{
     database::TestDatabase,
-    deck::{Browser, Deck, PASSWORD, Sources, account},
+    deck::{Browser, Deck, PASSWORD, Sources, account_in},
+    own_database::OwnDatabase,
 };
 
 /// A console, its database, an operator and an approver.
 pub struct Bridge {
-    pub database: TestDatabase,
-    deck: Deck,
+    database: Option<TestDatabase>,
+    /// The console's own database.
+    pub own: PgPool,
+    url: String,
+    pub deck: Deck,
     pub olive: Browser,
     pub april: Browser,
 }
@@ -27,16 +32,29 @@ impl Bridge {
     /// With metrics from there.
     pub async fn asking(prometheus: &str, more: &str) -> Self {
         let database = TestDatabase::migrated().await;
-        account(&database, "olive", Role::Operator).await;
-        account(&database, "april", Role::Approver).await;
-        let deck = Deck::start(Sources {
-            database_url: database.config().url,
-            prometheus,
-            redis: None,
-            more,
-        })
-        .await;
+        let (own, url) = (database.pool(), database.config().url);
+        Self::of(own, url, prometheus, more, Some(database)).await
+    }
+
+    /// Whose own database is on the pair that it looks after.
+    pub async fn upon(own: &OwnDatabase, more: &str) -> Self {
+        let (pool, url) = (own.pool().await, own.config.url.clone());
+        Self::of(pool, url, "http://127.0.0.1:9", more, None).await
+    }
+
+    async fn of(
+        own: PgPool,
+        url: String,
+        prometheus: &str,
+        more: &str,
+        database: Option<TestDatabase>,
+    ) -> Self {
+        account_in(own.clone(), "olive", Role::Operator).await;
+        account_in(own.clone(), "april", Role::Approver).await;
+        let deck = Self::console(url.clone(), prometheus, more).await;
         Self {
+            own,
+            url,
             olive: deck.signed_in("olive").await,
             april: deck.signed_in("april").await,
             deck,
@@ -44,21 +62,31 @@ impl Bridge {
         }
     }
 
-    /// As `kill -9` and another start do.
-    pub async fn killed_and_started_again(self, more: &str) -> Self {
-        self.deck.kill().await;
-        let deck = Deck::start(Sources {
-            database_url: self.database.config().url,
-            prometheus: "http://127.0.0.1:9",
+    /// A console that nobody is signed in to.
+    pub async fn console(database_url: String, prometheus: &str, more: &str) -> Deck {
+        Deck::start(Sources {
+            database_url,
+            prometheus,
             redis: None,
             more,
         })
-        .await;
+        .await
+    }
+
+    /// The console's own database, where it is not on the pair.
+    pub fn database(&self) -> &TestDatabase {
+        self.database.as_ref().expect("a database of its own")
+    }
+
+    /// As `kill -9` and another start do.
+    pub async fn killed_and_started_again(self, more: &str) -> Self {
+        self.deck.kill().await;
+        let deck = Self::console(self.url.clone(), "http://127.0.0.1:9", more).await;
         Self {
             olive: deck.signed_in("olive").await,
             april: deck.signed_in("april").await,
             deck,
-            database: self.database,
+            ..self
         }
     }
 
@@ -150,7 +178,7 @@ impl Bridge {
             "select action from quarterdeck.audit_events where object_kind = 'action' and object_id = $1 order by seq",
         )
         .bind(id)
-        .fetch_all(&self.database.pool())
+        .fetch_all(&self.own)
         .await
         .unwrap()
     }

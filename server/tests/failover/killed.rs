@@ -10,7 +10,7 @@ use crate::{console::Bridge, deck::eventually, pair::Pair};
 /// has written that down.
 async fn hold(bridge: &Bridge, step: &str) {
     bridge
-        .database
+        .database()
         .as_superuser(&format!(
             "create function quarterdeck.hold() returns trigger language plpgsql as
              $$ begin perform pg_sleep(6); return new; end $$;
@@ -25,7 +25,7 @@ async fn is_held(bridge: &Bridge) -> bool {
     let waiting: i64 = sqlx::query_scalar(
         "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'",
     )
-    .fetch_one(&bridge.database.pool())
+    .fetch_one(&bridge.own)
     .await
     .unwrap();
     waiting > 0
@@ -68,7 +68,7 @@ async fn killed_at(kind: ActionKind, step: &'static str) {
     eventually("the step", async || is_held(&bridge).await).await;
     let bridge = bridge.killed_and_started_again(&configuration).await;
     bridge
-        .database
+        .database()
         .as_superuser("drop trigger hold on quarterdeck.action_steps")
         .await;
     let action = bridge.ended(&id).await;

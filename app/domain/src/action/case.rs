@@ -240,10 +240,6 @@ pub enum Event {
     Review(Review),
 }
 
-/// What is known of a step that a console has left.
-const LEFT: &str =
-    "The console that did it ended in the middle of this step. It is not done again by itself.";
-
 /// Why an event does not apply. Nothing has changed then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -463,11 +459,11 @@ impl Case {
                 match (begun, worker) {
                     (Some(step), _) => State::OutcomeUnknown {
                         at: now,
-                        step,
-                        known: match taken_back {
-                            None => LEFT.to_owned(),
-                            Some(taken_back) => format!("{LEFT} {taken_back}"),
+                        known: match (self.left_at(&step), taken_back) {
+                            (left, None) => left,
+                            (left, Some(taken_back)) => format!("{left} {taken_back}"),
                         },
+                        step,
                     },
                     (None, None) if now - *at <= CLAIM_WITHIN => {
                         return Err(Refused::State { state: "executing" });
@@ -507,6 +503,25 @@ impl Case {
             }
         };
         Ok(next)
+    }
+
+    /// What is known of an execution whose last record is that `step` began.
+    fn left_at(&self, step: &str) -> String {
+        let steps = self.plan.params.kind().spec().steps.iter();
+        let covered: Vec<_> = steps
+            .skip_while(|spec| spec.name != step)
+            .skip(1)
+            .take_while(|spec| spec.covered)
+            .map(|spec| spec.name)
+            .collect();
+        let or_later = if covered.is_empty() {
+            String::new()
+        } else {
+            format!(", or of one that its record covers ({})", covered.join(", "))
+        };
+        format!(
+            "The console that did it ended in the middle of this step{or_later}. It is not done again by itself."
+        )
     }
 
     fn vote(

@@ -119,6 +119,19 @@ pub struct StepSpec {
     pub timeout: Duration,
     /// Whether the action can be cancelled before this step begins without leaving something half done.
     pub cancellable: bool,
+    /// Whether the record of the step before covers it: it is done though the database can't record it yet. Between
+    /// those steps the console's own database may be the one that takes no writes.
+    pub covered: bool,
+}
+
+impl StepSpec {
+    /// The same, covered by the record of the step before.
+    const fn covered(self) -> Self {
+        Self {
+            covered: true,
+            ..self
+        }
+    }
 }
 
 /// All that is known of a kind before one is asked for. What it needs of the outside (preflight, executor,
@@ -149,6 +162,7 @@ const fn step(name: &'static str, title: &'static str, timeout_s: u64, cancellab
         title,
         timeout: Duration::from_secs(timeout_s),
         cancellable,
+        covered: false,
     }
 }
 
@@ -285,15 +299,16 @@ impl ActionKind {
                             60,
                             true,
                         ),
-                        step("catch_up", "Wait until the standby has everything", 120, true),
+                        step("catch_up", "Wait until the standby has everything", 120, true).covered(),
                         step(
                             "promote",
                             "Promote the standby, and wait until it takes writes",
                             120,
                             true,
-                        ),
-                        step("repoint", "Send clients to the new primary", 60, false),
-                        step("resume", "Let clients go on", 30, false),
+                        )
+                        .covered(),
+                        step("repoint", "Send clients to the new primary", 60, false).covered(),
+                        step("resume", "Let clients go on", 30, false).covered(),
                         step(
                             "verify",
                             "Write and read through the clients' address, and see that only one node takes writes",
@@ -328,9 +343,10 @@ impl ActionKind {
                             "Promote the standby, and wait until it takes writes",
                             120,
                             true,
-                        ),
-                        step("repoint", "Send clients to the new primary", 60, false),
-                        step("resume", "Let clients go on", 30, false),
+                        )
+                        .covered(),
+                        step("repoint", "Send clients to the new primary", 60, false).covered(),
+                        step("resume", "Let clients go on", 30, false).covered(),
                         step(
                             "verify",
                             "Write and read through the clients' address, and see that only one node takes writes",
@@ -410,6 +426,7 @@ mod tests {
             names.dedup();
             assert_eq!(names.len(), spec.steps.len(), "{kind} has two steps of one name");
             assert!(spec.steps.iter().all(|step| !step.timeout.is_zero()));
+            assert!(!spec.steps[0].covered, "{kind} begins without a record");
             let rule = kind.default_rule();
             assert_eq!(rule.action, kind);
             assert!(!rule.request.is_empty());

@@ -34,8 +34,8 @@ pub async fn steps_of(executor: impl PgExecutor<'_>, action: Uuid) -> Result<Vec
     .await?)
 }
 
-/// Writes down that a step begins, if the worker still has the action; answers whether it has. A step is begun once:
-/// the second time is a duplicate.
+/// Writes down that a step begins, if the worker still has the action; answers whether it has. Only the worker itself
+/// can say it twice, because it did not hear the answer: one worker ever gets an action, and does a step once.
 ///
 /// # Errors
 /// [`DbError`].
@@ -50,7 +50,8 @@ pub async fn begin_step(
         "insert into quarterdeck.action_steps (action_id, position, name, state, started_at)
          select id, $3, $4, 'running', $5 from quarterdeck.actions
          where id = $1 and state = 'executing' and (state_data ->> 'worker')::uuid = $2
-         for share",
+         for share
+         on conflict (action_id, position) do update set started_at = excluded.started_at",
     )
     .bind(action)
     .bind(worker)

@@ -8,12 +8,15 @@ use uuid::Uuid;
 
 use super::{
     ActionError, Actions, Ending, Handler, Run, StepDone,
-    transition::{LEASE, Transition},
+    transition::{DB_LIMIT, LEASE, Transition},
 };
 use crate::db::{self, actions::StepRow};
 
 /// How long it may take to take back what was begun.
 pub const TAKE_BACK: Duration = Duration::from_secs(60);
+
+/// How long the question whether somebody wants an action stopped may hold it up.
+const STOP_LIMIT: Duration = Duration::from_millis(500);
 
 /// What an action waits for that no person does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +43,7 @@ impl Actions {
     /// # Errors
     /// That the database is away.
     pub async fn due(&self) -> Result<Vec<Due>, ActionError> {
-        let rows = db::actions::due(&self.pool, self.clock.now()).await?;
+        let rows = db::within(DB_LIMIT, db::actions::due(&self.pool, self.clock.now())).await?;
         Ok(rows
             .into_iter()
             .map(|row| match (row.state.as_str(), row.taken_up) {
@@ -94,7 +97,8 @@ impl Actions {
     /// That the database is away.
     pub async fn stay_alive(&self, id: Uuid, worker: Uuid) -> Result<bool, ActionError> {
         let until = self.clock.now() + LEASE;
-        Ok(db::actions::renew_lease(&self.pool, id, worker, until).await?)
+        let renewed = db::actions::renew_lease(&self.pool, id, worker, until);
+        Ok(db::within(DB_LIMIT, renewed).await?)
     }
 
     /// Who wants the action stopped, if anybody does.
@@ -102,7 +106,7 @@ impl Actions {
     /// # Errors
     /// That the database is away.
     pub async fn stop_asked(&self, id: Uuid) -> Result<Option<String>, ActionError> {
-        let row = db::actions::by_id(&self.pool, id)
+        let row = db::within(STOP_LIMIT, db::actions::by_id(&self.pool, id))
             .await?
             .ok_or(ActionError::Unknown)?;
         Ok(match row.state_data.0 {
@@ -111,18 +115,21 @@ impl Actions {
         })
     }
 
-    /// Writes down that a step begins, before anything is done; answers whether the worker still has the action.
+    /// Writes down that a step begins; answers whether the worker still has the action. It may be said again where the
+    /// answer was lost.
     ///
     /// # Errors
-    /// That it can't be written down: then the step must not be done.
+    /// That it can't be written down: then the step must not be done, unless the one before covers it.
     pub async fn begin_step(
         &self,
         holder: (Uuid, Uuid),
         position: usize,
         name: &str,
+        at: OffsetDateTime,
     ) -> Result<bool, ActionError> {
         let position = i32::try_from(position).unwrap_or(i32::MAX);
-        Ok(db::actions::begin_step(&self.pool, holder, position, name, self.clock.now()).await?)
+        let begun = db::actions::begin_step(&self.pool, holder, position, name, at);
+        Ok(db::within(DB_LIMIT, begun).await?)
     }
 
     /// Writes down how a step ended.
@@ -135,9 +142,11 @@ impl Actions {
         state: &str,
         detail: &str,
         data: &serde_json::Value,
+        at: OffsetDateTime,
     ) -> Result<(), ActionError> {
         let step = (id, i32::try_from(position).unwrap_or(i32::MAX));
-        Ok(db::actions::end_step(&self.pool, step, state, detail, data, self.clock.now()).await?)
+        let ended = db::actions::end_step(&self.pool, step, state, detail, data, at);
+        Ok(db::within(DB_LIMIT, ended).await?)
     }
 
     /// Writes down how the action ended.

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How long one transition may take before the database counts as away.
-const DB_LIMIT: Duration = Duration::from_secs(5);
+pub(super) const DB_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a worker is taken to be alive after its last sign of life.
 pub const LEASE: time::Duration = time::Duration::seconds(15);

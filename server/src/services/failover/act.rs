@@ -139,6 +139,14 @@ impl Failover {
         }
     }
 
+    /// Whether a node is a standby.
+    ///
+    /// # Errors
+    /// [`ActError`] when it can't be asked.
+    pub async fn is_standby(&self, node: &str) -> Result<bool, ActError> {
+        Ok(self.node(node)?.control.present().await?.in_recovery)
+    }
+
     /// Sends clients to a node.
     ///
     /// # Errors

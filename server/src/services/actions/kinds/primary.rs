@@ -87,9 +87,23 @@ impl Handler for PrimaryHandler {
             match nodes(run) {
                 // Once it is promoted there is no way back but another switchover.
                 Ok(_) if promoted => Ok(None),
+                // The promotion may have been begun without a record, see `StepSpec::covered`.
+                Ok((_, candidate))
+                    if ending == Ending::Abandoned && !self.stays_standby(candidate).await? =>
+                {
+                    Ok(None)
+                }
                 Ok((old, candidate)) => self.let_go_on(run, (old, candidate), at).await,
                 Err(_) => Ok(None),
             }
+        })
+    }
+}
+
+impl PrimaryHandler {
+    async fn stays_standby(&self, candidate: &str) -> Result<bool, String> {
+        self.failover.is_standby(candidate).await.map_err(|error| {
+            format!("Whether {candidate} was promoted is not known ({error}), so nothing was taken back.")
         })
     }
 }
