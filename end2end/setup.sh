@@ -2,7 +2,7 @@
 # Brings what the demo, the tests or the benchmarks need and this machine lacks; does nothing, quickly, if nothing is
 # missing. On Debian and its kin it installs packages (with sudo unless run by root), elsewhere it names the programs.
 #
-#   end2end/setup.sh [run|test|bench]     test = run and a browser; bench = test and load generators
+#   end2end/setup.sh [run|test|bench]     test = run, a browser and Patroni; bench = test and load generators
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -108,6 +108,11 @@ look() {
     if [[ $want != run ]] && ! /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null; then
         programs+=(aiosmtpd)
         packages+=(python3-aiosmtpd)
+    fi
+    if [[ $want != run ]]; then
+        need patroni patroni
+        need etcd etcd-server
+        need haproxy haproxy
     fi
     if [[ $want == bench ]]; then
         need wrk wrk

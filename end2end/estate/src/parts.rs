@@ -23,11 +23,13 @@
 //! all on `&self`, so that a shared one can be handled from anywhere.
 
 mod alertmanager;
+mod patroni;
 mod postgres;
 mod prometheus;
 mod redis;
 
 pub use alertmanager::{Alertmanager, AlertmanagerOptions};
+pub use patroni::{PATRONI_USER, PatroniCluster, PatroniMember};
 pub use postgres::program;
 pub(crate) use postgres::psql;
 pub use postgres::{Postgres, PostgresOptions};

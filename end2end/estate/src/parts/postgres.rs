@@ -342,18 +342,22 @@ impl Drop for Postgres {
         let pid_file = std::fs::read_to_string(self.data_dir().join("postmaster.pid")).unwrap_or_default();
         if self.process.is_running() {
             self.process.end(Signal::QUIT, Duration::from_secs(5));
-        } else if let Some(segment) = pid_file
-            .lines()
-            .nth(6)
-            .and_then(|line| line.split_whitespace().nth(1))
-        {
-            let run_as = if is_root() {
-                RunAs::Unprivileged
-            } else {
-                RunAs::Caller
-            };
-            let _ = run_tool(&["ipcrm", "-m", segment], run_as, Path::new("/"));
+        } else {
+            remove_shared_memory(&pid_file);
         }
+    }
+}
+
+/// Removes the shared memory segment that a killed server has left, by its `postmaster.pid`.
+pub(crate) fn remove_shared_memory(pid_file: &str) {
+    let line = pid_file.lines().nth(6);
+    if let Some(segment) = line.and_then(|line| line.split_whitespace().nth(1)) {
+        let run_as = if is_root() {
+            RunAs::Unprivileged
+        } else {
+            RunAs::Caller
+        };
+        let _ = run_tool(&["ipcrm", "-m", segment], run_as, Path::new("/"));
     }
 }
 
