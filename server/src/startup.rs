@@ -28,7 +28,7 @@ use crate::{
     services::{
         actions::{
             Actions, ActionsParts, Handler, Handlers,
-            kinds::{maintenance::MaintenanceHandler, primary::PrimaryHandler, sessions::SessionsHandler},
+            kinds::{maintenance::MaintenanceHandler, primary, sessions::SessionsHandler},
         },
         audit::{AuditLog, EventMaker, Recorder},
         cluster::WatchedCluster,
@@ -405,7 +405,7 @@ fn handlers(
             ),
         },
         primary: match failover {
-            Some(failover) => Ok(Arc::new(PrimaryHandler::new(Arc::clone(failover))) as Arc<dyn Handler>),
+            Some(failover) => Ok(primary::handler(Arc::clone(failover))),
             None => Err(
                 "how the primary is changed is not configured, see [failover] in the example configuration".to_owned(),
             ),

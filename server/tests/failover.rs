@@ -1,4 +1,5 @@
-//! Switchover and failover as a whole console does them, on a real primary with a real standby behind a real PgBouncer.
+//! Switchover and failover as a whole console does them, on a real primary with a real standby behind a real PgBouncer, and where
+//! Patroni does them.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,8 +17,12 @@ mod deck;
 #[path = "support/lying_prometheus.rs"]
 mod lying_prometheus;
 
+#[path = "failover/by_patroni.rs"]
+mod by_patroni;
 #[path = "failover/console.rs"]
 mod console;
+#[path = "failover/cutting.rs"]
+mod cutting;
 #[path = "failover/fake_endpoints.rs"]
 mod fake_endpoints;
 #[path = "failover/gone.rs"]
@@ -26,6 +31,8 @@ mod gone;
 mod killed;
 #[path = "failover/kubernetes.rs"]
 mod kubernetes;
+#[path = "failover/led.rs"]
+mod led;
 #[path = "failover/own_database.rs"]
 mod own_database;
 #[path = "failover/pair.rs"]

@@ -13,6 +13,7 @@ pub mod maintenance;
 pub mod metrics_reader;
 pub mod node_connection;
 pub mod node_control;
+pub mod patroni;
 pub mod postgres_node;
 pub mod program;
 pub mod prometheus;

@@ -122,6 +122,12 @@ impl NodeControl {
         &self.name
     }
 
+    /// Whether there is a connection to act by.
+    #[must_use]
+    pub const fn is_configured(&self) -> bool {
+        self.options.is_some()
+    }
+
     async fn connect(&self) -> Result<PgConnection, NodeError> {
         let Some(options) = &self.options else {
             return Err(NodeError::Refused {

@@ -8,7 +8,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 
-/// Everything about switchover and failover. Exactly one of `pgbouncer`, `kubernetes` and `command` is given.
+use super::{http_source::HttpSourceConfigError, patroni::PatroniConfig};
+
+/// Everything about switchover and failover. Exactly one of `pgbouncer`, `kubernetes` and `command` is given; with `patroni` none
+/// is needed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FailoverConfig {
@@ -51,6 +54,8 @@ pub struct FailoverConfig {
     pub kubernetes: Option<KubernetesEndpointsConfig>,
     /// A program sends clients elsewhere: DNS, a floating address, a load balancer.
     pub command: Option<CommandRoutingConfig>,
+    /// Patroni runs the cluster, and performs both. Where clients find the leader by asking it, no other means is given.
+    pub patroni: Option<PatroniConfig>,
 }
 
 /// Clients come through PgBouncer.
@@ -214,8 +219,12 @@ impl FailoverConfig {
             self.kubernetes.is_some(),
             self.command.is_some(),
         ];
-        if means.into_iter().filter(|given| *given).count() != 1 {
+        let given = means.into_iter().filter(|given| *given).count();
+        if given > 1 || (given == 0 && self.patroni.is_none()) {
             return Err(Means);
+        }
+        if let Some(patroni) = &self.patroni {
+            patroni.check()?;
         }
         if let Some(pgbouncer) = &self.pgbouncer {
             pgbouncer.admin_options()?;
@@ -307,12 +316,22 @@ pub enum FailoverConfigError {
     },
     /// None or several ways to send clients elsewhere.
     #[error(
-        "[failover] needs exactly one way to send clients elsewhere: [failover.pgbouncer], [failover.kubernetes] or [failover.command]"
+        "[failover] needs exactly one way to send clients elsewhere: [failover.pgbouncer], [failover.kubernetes] or [failover.command]; none with \
+         [failover.patroni] where clients find the leader by asking Patroni"
     )]
     Means,
     /// A list that must not be empty.
     #[error("failover.{0} is empty")]
     Empty(&'static str),
+    /// An address of Patroni, or how it is asked.
+    #[error(transparent)]
+    Patroni(#[from] HttpSourceConfigError),
+    /// A node that is no member, or two.
+    #[error("[failover.patroni] members: {0:?} has to be there once, as it is one of [[postgres]]")]
+    Member(String),
+    /// A member that is no node.
+    #[error("[failover.patroni] members: {0:?} is none of [[postgres]]")]
+    Stranger(String),
 }
 
 #[cfg(test)]

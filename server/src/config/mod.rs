@@ -20,6 +20,7 @@ pub mod http_source;
 pub mod identity;
 pub mod log;
 pub mod maintenance;
+pub mod patroni;
 pub mod poller;
 pub mod postgres;
 pub mod profile;
@@ -190,6 +191,9 @@ impl Config {
         }
         if let Some(failover) = &self.failover {
             failover.check()?;
+            if let Some(patroni) = &failover.patroni {
+                patroni.check_against(&self.postgres)?;
+            }
         }
         let bounds = [
             (
@@ -308,6 +312,7 @@ mod tests {
             "failover.pgbouncer",
             "failover.kubernetes",
             "failover.command",
+            "failover.patroni",
             "profile",
             "identity",
             "poller",

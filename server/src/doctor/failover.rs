@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::Finding;
 use crate::{
-    clients::{node_control::NodeControl, routing, write_probe::WriteProbe},
-    config::{failover::FailoverConfig, postgres::PostgresNodeConfig},
+    clients::{node_control::NodeControl, patroni::Patroni, routing, write_probe::WriteProbe},
+    config::{failover::FailoverConfig, patroni::PatroniConfig, postgres::PostgresNodeConfig},
 };
 
 const AREA: &str = "Switchover and failover";
@@ -32,7 +32,11 @@ pub(super) async fn check(config: Option<&FailoverConfig>, nodes: &[PostgresNode
                     .iter()
                     .map(|to| format!("{} to {}:{}", to.name, to.host, to.port))
                     .collect();
-                let seen = format!("{} sends {}", routing.describe(), to.join(", "));
+                let seen = if routing.by_itself() {
+                    format!("clients find the primary by {}", routing.describe())
+                } else {
+                    format!("{} sends {}", routing.describe(), to.join(", "))
+                };
                 if routes.held {
                     Finding::warn(
                         AREA,
@@ -64,9 +68,17 @@ pub(super) async fn check(config: Option<&FailoverConfig>, nodes: &[PostgresNode
             ),
         },
     });
+    if let Some(section) = &config.patroni {
+        findings.push(patroni(section).await);
+    }
     for node in nodes {
-        findings.push(control(node).await);
-        for (what, argv) in [("fence", &node.fence), ("rejoin", &node.rejoin)] {
+        // Patroni acts on the nodes itself.
+        let own = config.patroni.is_none();
+        if own {
+            findings.push(control(node).await);
+        }
+        let programs = [("fence", &node.fence), ("rejoin", &node.rejoin)];
+        for (what, argv) in programs.into_iter().filter(|_| own) {
             if argv.is_empty() {
                 findings.push(Finding::warn(
                     AREA,
@@ -86,6 +98,37 @@ pub(super) async fn check(config: Option<&FailoverConfig>, nodes: &[PostgresNode
         }
     }
     findings
+}
+
+async fn patroni(config: &PatroniConfig) -> Finding {
+    let silent = |why: String| {
+        let cure = "Start Patroni, or correct [failover.patroni].";
+        Finding::fail(AREA, "patroni", why, cure)
+    };
+    match Patroni::new(config) {
+        Err(error) => silent(error.to_string()),
+        Ok(patroni) => match patroni.cluster().await {
+            Err(why) => silent(why),
+            Ok(cluster) => {
+                let members: Vec<_> = cluster
+                    .members
+                    .iter()
+                    .map(|member| format!("{} ({member})", member.name))
+                    .collect();
+                let seen = format!("its members are {}", members.join(", "));
+                if cluster.paused {
+                    Finding::warn(
+                        AREA,
+                        "patroni",
+                        format!("{seen}; it is paused"),
+                        "Run patronictl resume.",
+                    )
+                } else {
+                    Finding::ok(AREA, "patroni", seen)
+                }
+            }
+        },
+    }
 }
 
 async fn control(config: &PostgresNodeConfig) -> Finding {

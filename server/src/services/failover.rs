@@ -26,6 +26,7 @@ use crate::{
     clients::{
         PrometheusClient,
         node_control::NodeControl,
+        patroni::Patroni,
         routing::{self, ClientRouting},
         write_probe::WriteProbe,
     },
@@ -79,6 +80,7 @@ pub struct Failover {
     nodes: Vec<Node>,
     cluster: Arc<WatchedCluster>,
     routing: Box<dyn ClientRouting>,
+    patroni: Option<Arc<Patroni>>,
     prometheus: PrometheusClient,
     probe: WriteProbe,
     memory: Mutex<Memory>,
@@ -99,6 +101,10 @@ impl Failover {
         Ok(Self {
             nodes: parts.nodes.iter().map(Node::new).collect::<Result<_, _>>()?,
             routing: routing::routing(&parts.config)?,
+            patroni: match &parts.config.patroni {
+                Some(section) => Some(Arc::new(Patroni::new(section)?)),
+                None => None,
+            },
             probe: WriteProbe::new(&parts.config)?,
             cluster: parts.cluster,
             prometheus: parts.prometheus,
@@ -123,6 +129,12 @@ impl Failover {
     #[must_use]
     pub fn routing(&self) -> &dyn ClientRouting {
         &*self.routing
+    }
+
+    /// Patroni, where it runs the cluster: then nothing else promotes.
+    #[must_use]
+    pub const fn patroni(&self) -> Option<&Arc<Patroni>> {
+        self.patroni.as_ref()
     }
 
     /// Writes and reads as a client does.

@@ -140,6 +140,13 @@ impl Bridge {
 
     /// Asks for what was planned, has it approved and starts it; answers its id.
     pub async fn start_action(&self, proposal: &Value) -> String {
+        let id = self.agree(proposal).await;
+        self.start_agreed(&id).await;
+        id
+    }
+
+    /// Asks for what was planned and has it approved; answers its id.
+    pub async fn agree(&self, proposal: &Value) -> String {
         let body = json!({
             "id": proposal["id"],
             "params": proposal["plan"]["params"],
@@ -157,12 +164,16 @@ impl Bridge {
             .post_json(&format!("/api/v1/actions/{id}/approve"), &digest)
             .await;
         assert_eq!(approved.status, StatusCode::OK, "{}", approved.body);
+        id
+    }
+
+    /// Starts what was agreed to.
+    pub async fn start_agreed(&self, id: &str) {
         let started = self
             .olive
             .post_json(&format!("/api/v1/actions/{id}/start"), &json!({}))
             .await;
         assert_eq!(started.status, StatusCode::OK, "{}", started.body);
-        id
     }
 
     /// The topology as the API tells it.

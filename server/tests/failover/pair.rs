@@ -18,6 +18,20 @@ GRANT ALTER SYSTEM ON PARAMETER default_transaction_read_only TO control;
 CREATE EXTENSION pg_walinspect;
 GRANT EXECUTE ON FUNCTION pg_get_wal_records_info(pg_lsn, pg_lsn) TO control;";
 
+/// What clients and the probe write to, in the database `app`.
+pub const TABLES: &str = "
+CREATE TABLE rows (id bigint PRIMARY KEY);
+ALTER TABLE rows OWNER TO app;
+CREATE TABLE quarterdeck_probe (token text PRIMARY KEY, at timestamptz NOT NULL DEFAULT now());
+ALTER TABLE quarterdeck_probe OWNER TO probe;";
+
+/// A directory that everybody may use.
+pub fn directory() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    directory
+}
+
 /// Two nodes and the way to them.
 pub struct Pair {
     pub first: Postgres,
@@ -52,8 +66,7 @@ fn node(directory: &Path, name: &str) -> Postgres {
 impl Pair {
     /// `db-1` is the primary, and clients of `app` and `probe` are sent there.
     pub fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let directory = directory();
         let first = node(directory.path(), "db-1");
         first
             .sql(
@@ -62,14 +75,7 @@ impl Pair {
             )
             .unwrap();
         first.create_database("app", "app").unwrap();
-        first
-            .sql(
-                "app",
-                "CREATE TABLE rows (id bigint PRIMARY KEY); ALTER TABLE rows OWNER TO app;
-                 CREATE TABLE quarterdeck_probe (token text PRIMARY KEY, at timestamptz NOT NULL DEFAULT now());
-                 ALTER TABLE quarterdeck_probe OWNER TO probe",
-            )
-            .unwrap();
+        first.sql("app", TABLES).unwrap();
         let home = directory.path().join("db-2");
         std::fs::create_dir(&home).unwrap();
         std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o777)).unwrap();
@@ -114,12 +120,11 @@ impl Pair {
             )
         };
         format!(
-            "{}{}[failover]\nprobe_url = '{}'\n{of_failover}\n[failover.pgbouncer]\nadmin_url = '{}'\ndatabases_file = '{}'\ndatabases = ['app', 'probe']\n",
+            "{}{}[failover]\nprobe_url = '{}'\n{of_failover}\n{}",
             node("db-1", &self.first, of_first),
             node("db-2", &self.second, ""),
             self.through("probe", "probe"),
-            self.through("admin", "pgbouncer"),
-            self.directory.path().join("databases.ini").display(),
+            pgbouncer_section(self.directory.path(), &self.through("admin", "pgbouncer")),
         )
     }
 
@@ -162,7 +167,16 @@ pub async fn rows(node: &Postgres) -> Vec<i64> {
         .unwrap()
 }
 
-fn pgbouncer(directory: &Path, primary: u16) -> (Process, u16) {
+/// The console's configuration of a PgBouncer that was started there.
+pub fn pgbouncer_section(directory: &Path, admin_url: &str) -> String {
+    format!(
+        "[failover.pgbouncer]\nadmin_url = '{admin_url}'\ndatabases_file = '{}'\ndatabases = ['app', 'probe']\n",
+        directory.join("databases.ini").display()
+    )
+}
+
+/// A PgBouncer that sends clients of `app` and `probe` to the server on that port.
+pub fn pgbouncer(directory: &Path, primary: u16) -> (Process, u16) {
     let port = port::free().unwrap();
     let write = |name: &str, text: String| std::fs::write(directory.join(name), text).unwrap();
     write(

@@ -174,7 +174,7 @@ const CHECK_PRIMARY: &str = "Open the topology page, or ask each node SELECT pg_
      one may answer false and off. Then see where clients are sent (SHOW DATABASES in PgBouncer) and whether they are held back \
      (paused = 1; RESUME lets them go on). While the candidate is still in recovery nothing has changed places: let the old primary \
      write again with ALTER SYSTEM RESET default_transaction_read_only and SELECT pg_reload_conf(). Once it is promoted, the old one must stay \
-     read-only until it is made a standby.";
+     read-only until it is made a standby. Where Patroni runs the cluster, patronictl list says who leads, and Patroni sees to the rest.";
 const POOL_RUNBOOK: Option<&str> = Some("pool-exhausted");
 
 impl ActionKind {

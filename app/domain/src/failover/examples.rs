@@ -95,6 +95,7 @@ pub fn situation<'a>(sights: &'a [NodeSight], memory: &'a Memory, means: &'a [No
         exporter: ExporterWord::Down,
         routing: Routing {
             by: "PgBouncer".into(),
+            by_itself: false,
             now: Ok((vec![routed], false)),
         },
         under_way: Ok(None),

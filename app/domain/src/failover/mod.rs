@@ -3,6 +3,7 @@
 
 mod loss;
 mod memory;
+mod patroni;
 mod planned;
 mod situation;
 mod unplanned;
@@ -12,6 +13,9 @@ mod examples;
 
 pub use loss::Loss;
 pub use memory::{Memory, Remembered};
+pub use patroni::{
+    PatroniCluster, PatroniMember, PatroniRole, patroni_failover_gates, patroni_switchover_gates,
+};
 pub use planned::switchover_gates;
 pub use situation::{Control, ExporterWord, Limits, NodeMeans, Routed, Routing, Situation};
 pub use unplanned::{failover_gates, gone_primary};

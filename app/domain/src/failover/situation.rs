@@ -61,6 +61,8 @@ pub struct Routed {
 pub struct Routing {
     /// What sends them: "PgBouncer at 127.0.0.1:6432".
     pub by: String,
+    /// Whether they find the primary without being sent there.
+    pub by_itself: bool,
     /// Where they are sent, and whether they are held back just now, or why it can't be said.
     pub now: Result<(Vec<Routed>, bool), String>,
 }
@@ -174,6 +176,10 @@ impl<'a> Situation<'a> {
     /// Whether `from` is where clients are sent, as far as it matters, and the thing that sends them answers.
     pub(super) fn repoint(&self, from: Option<&str>) -> Gate {
         let verdict = match &self.routing.now {
+            Ok(_) if self.routing.by_itself => passed(format!(
+                "Clients find the primary by {}; the last step sees that they do.",
+                self.routing.by
+            )),
             Err(why) => refused(format!("{} can't be asked: {why}.", self.routing.by)),
             Ok((_, true)) => refused(format!(
                 "{} holds clients back already; let them go on first (RESUME).",

@@ -1,5 +1,6 @@
 //! The means by which clients are sent to the primary: one file a means, and one trait for all.
 
+mod by_patroni;
 mod command;
 mod kubernetes;
 mod pgbouncer;
@@ -26,6 +27,11 @@ pub struct Routes {
 pub trait ClientRouting: Send + Sync + Debug {
     /// What it is and where it works, without a secret: "PgBouncer at 127.0.0.1:6432".
     fn describe(&self) -> String;
+
+    /// Whether clients find the primary without being sent there.
+    fn by_itself(&self) -> bool {
+        false
+    }
 
     /// Where clients are sent.
     fn read(&self) -> Work<'_, Result<Routes, String>>;
@@ -60,6 +66,9 @@ pub fn routing(config: &FailoverConfig) -> Result<Box<dyn ClientRouting>, Failov
             command.clone(),
             config.directory.clone(),
         )));
+    }
+    if config.patroni.is_some() {
+        return Ok(Box::new(by_patroni::ByPatroni));
     }
     Err(FailoverConfigError::Means)
 }

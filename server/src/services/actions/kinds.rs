@@ -82,6 +82,11 @@ impl Run {
             .find(|(name, _)| *name == step)
             .map_or(&Value::Null, |(_, done)| &done.data)
     }
+
+    /// Whether a step was begun: it is done, or it is the one that failed.
+    pub fn has_begun(&self, step: &str, failed: &str) -> bool {
+        failed == step || self.done.iter().any(|(name, _)| *name == step)
+    }
 }
 
 /// How an execution ended before its aim.

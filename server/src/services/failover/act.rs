@@ -182,6 +182,17 @@ impl Failover {
             None => return Ok(None),
             Some(said) => said,
         };
+        if self.streams_within(node, STREAMING).await {
+            return Ok(Some(said));
+        }
+        Err(ActError::Refused(format!(
+            "the program ended well ({said}), but {node} does not stream after {} s",
+            STREAMING.as_secs()
+        )))
+    }
+
+    /// Waits until a node streams on the primary's timeline; answers whether it came to that.
+    pub async fn streams_within(&self, node: &str, patience: Duration) -> bool {
         let begun = Instant::now();
         loop {
             let sights = self.cluster.look().await.sights;
@@ -195,14 +206,8 @@ impl Failover {
                     state.timeline == timeline
                         && receiver.is_some_and(|receiver| receiver.status == "streaming")
                 });
-            if streams {
-                return Ok(Some(said));
-            }
-            if begun.elapsed() >= STREAMING {
-                return Err(ActError::Refused(format!(
-                    "the program ended well ({said}), but {node} does not stream after {} s",
-                    STREAMING.as_secs()
-                )));
+            if streams || begun.elapsed() >= patience {
+                return streams;
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -221,12 +226,17 @@ impl Failover {
         )
     }
 
-    /// Who takes writes by a real attempt: none is known to refuse that does not answer.
+    /// Who takes writes by a real attempt: none is known to refuse that does not answer. None where there is no connection to
+    /// try it by.
     ///
     /// # Errors
     /// [`ActError`] when it could not be tried.
-    pub async fn refuses_writes(&self, node: &str) -> Result<bool, ActError> {
-        Ok(self.node(node)?.control.try_to_write().await? == WriteAttempt::Refused)
+    pub async fn refuses_writes(&self, node: &str) -> Result<Option<bool>, ActError> {
+        let control = &self.node(node)?.control;
+        if !control.is_configured() {
+            return Ok(None);
+        }
+        Ok(Some(control.try_to_write().await? == WriteAttempt::Refused))
     }
 
     /// The primaries that take writes, by name.

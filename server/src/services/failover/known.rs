@@ -71,6 +71,7 @@ impl Failover {
             exporter: ExporterWord::Unknown("it was not asked".to_owned()),
             routing: Routing {
                 by: self.routing.describe(),
+                by_itself: self.routing.by_itself(),
                 now: routes.map(|routes| (routes.to, routes.held)),
             },
             under_way,

@@ -1,5 +1,7 @@
-//! Switchover and failover: another node becomes the primary.
+//! Switchover and failover: another node becomes the primary. The console performs it, or Patroni where that runs the cluster.
 
+mod clients;
+mod patroni;
 mod planning;
 mod steps;
 
@@ -8,23 +10,25 @@ use std::sync::Arc;
 use quarterdeck_domain::action::{Params, Plan};
 use time::OffsetDateTime;
 
+use self::patroni::PatroniHandler;
 use super::{Ending, Handler, PlanError, Run, StepDone, StepError, Work};
-use crate::services::failover::Failover;
+use crate::services::failover::{ActError, Failover};
 
 /// The kind of the target that was the primary; its id is the node's name.
 const PRIMARY: &str = "primary";
 
-/// Changes the primary of the watched cluster.
-#[derive(Debug)]
-pub struct PrimaryHandler {
-    failover: Arc<Failover>,
+/// Whoever changes the primary by the configuration: Patroni alone where it is named there.
+pub fn handler(failover: Arc<Failover>) -> Arc<dyn Handler> {
+    match failover.patroni() {
+        Some(patroni) => Arc::new(PatroniHandler::new(Arc::clone(patroni), failover)),
+        None => Arc::new(PrimaryHandler { failover }),
+    }
 }
 
-impl PrimaryHandler {
-    /// By what the configuration names.
-    pub const fn new(failover: Arc<Failover>) -> Self {
-        Self { failover }
-    }
+/// Changes the primary of the watched cluster itself.
+#[derive(Debug)]
+struct PrimaryHandler {
+    failover: Arc<Failover>,
 }
 
 impl Handler for PrimaryHandler {
@@ -45,9 +49,7 @@ impl Handler for PrimaryHandler {
                 | Params::TerminateBackend { .. }
                 | Params::TerminateLongRunning { .. }
                 | Params::MaintenanceOn { .. }
-                | Params::MaintenanceOff {} => Err(PlanError::Parameters(
-                    "This does not change the primary.".to_owned(),
-                )),
+                | Params::MaintenanceOff {} => Err(no_change()),
             }
         })
     }
@@ -58,18 +60,16 @@ impl Handler for PrimaryHandler {
             let planned = matches!(run.plan.params, Params::Switchover { .. });
             match (planned, name) {
                 (true, "checkpoint") => self.checkpoint(old).await,
-                (true, "pause") => self.pause().await,
+                (true, "pause") => clients::pause(&self.failover).await,
                 (true, "stop_writes") => self.stop_writes(old).await,
                 (true, "catch_up") => self.catch_up(old, candidate).await,
                 (false, "fence") => self.fence(run, old, candidate).await,
                 (_, "promote") => self.promote(run, old, candidate).await,
-                (_, "repoint") => self.repoint(candidate).await,
-                (_, "resume") => self.resume(candidate).await,
-                (_, "verify") => self.verify(run, old, candidate).await,
+                (_, "repoint") => clients::repoint(&self.failover, candidate).await,
+                (_, "resume") => clients::resume(&self.failover, candidate).await,
+                (_, "verify") => clients::verify(&self.failover, run, old, candidate).await,
                 (true, "rejoin") => self.rejoin(old, candidate).await,
-                (_, other) => Err(StepError::Failed(format!(
-                    "There is no step {other:?}; nothing was done."
-                ))),
+                (_, other) => Err(no_step(other)),
             }
         })
     }
@@ -81,12 +81,9 @@ impl Handler for PrimaryHandler {
         ending: Ending,
     ) -> Work<'a, Result<Option<String>, String>> {
         Box::pin(async move {
-            // A promotion that was asked for may still come about.
-            let promoted = run.done.iter().any(|(name, _)| *name == "promote")
-                || (ending == Ending::Abandoned && at == "promote");
             match nodes(run) {
                 // Once it is promoted there is no way back but another switchover.
-                Ok(_) if promoted => Ok(None),
+                Ok(_) if may_be_promoted(run, at, ending) => Ok(None),
                 // The promotion may have been begun without a record, see `StepSpec::covered`.
                 Ok((_, candidate))
                     if ending == Ending::Abandoned && !self.stays_standby(candidate).await? =>
@@ -106,6 +103,27 @@ impl PrimaryHandler {
             format!("Whether {candidate} was promoted is not known ({error}), so nothing was taken back.")
         })
     }
+}
+
+fn no_change() -> PlanError {
+    PlanError::Parameters("This does not change the primary.".to_owned())
+}
+
+fn no_step(name: &str) -> StepError {
+    StepError::Failed(format!("There is no step {name:?}; nothing was done."))
+}
+
+/// What a step of an act makes of its error.
+fn failed(doing: &str, error: ActError) -> StepError {
+    match error {
+        ActError::Refused(why) => StepError::Failed(format!("{doing}: {why}.")),
+        ActError::Unknown(why) => StepError::Unknown(format!("{doing}: {why}.")),
+    }
+}
+
+/// Whether the candidate is promoted, or may still be: a promotion that was asked for may come about after all.
+fn may_be_promoted(run: &Run, at: &str, ending: Ending) -> bool {
+    run.done.iter().any(|(name, _)| *name == "promote") || (ending == Ending::Abandoned && at == "promote")
 }
 
 /// The old primary and the candidate.

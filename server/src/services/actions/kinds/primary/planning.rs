@@ -72,7 +72,8 @@ impl PrimaryHandler {
     }
 }
 
-fn targets(
+/// The old primary, the candidate, and where clients are sent.
+pub(super) fn targets(
     situation: &Situation<'_>,
     old: Option<&str>,
     candidate: &str,

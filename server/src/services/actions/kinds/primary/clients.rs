@@ -1,0 +1,105 @@
+//! The steps that concern clients, whoever changes the primary: holding them back, sending them on, and seeing that they can
+//! write.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{Run, StepDone, StepError, failed};
+use crate::services::failover::Failover;
+
+/// How long the clients' address may take to lead to the new primary.
+const VERIFY: Duration = Duration::from_secs(60);
+/// Time between two looks.
+const LOOK: Duration = Duration::from_millis(250);
+
+pub(super) async fn pause(failover: &Failover) -> Result<StepDone, StepError> {
+    let held = failover.routing().hold(failover.config().patience()).await;
+    let said = held.map_err(|why| StepError::Failed(format!("Clients could not be held back: {why}.")))?;
+    Ok(StepDone::new(said))
+}
+
+pub(super) async fn repoint(failover: &Failover, candidate: &str) -> Result<StepDone, StepError> {
+    let pointed = failover.point_to(candidate).await;
+    let said = pointed.map_err(|error| {
+        failed(
+            &format!(
+                "{candidate} is the primary, but clients could not be sent there and are still held back"
+            ),
+            error,
+        )
+    })?;
+    Ok(StepDone::new(said))
+}
+
+pub(super) async fn resume(failover: &Failover, candidate: &str) -> Result<StepDone, StepError> {
+    let released = failover.routing().release().await;
+    let said = released.map_err(|why| {
+        StepError::Failed(format!(
+            "{candidate} is the primary and clients are to be sent there, but they are still held back: {why}. Let them go on by \
+             hand (RESUME)."
+        ))
+    })?;
+    Ok(StepDone::new(said))
+}
+
+pub(super) async fn verify(
+    failover: &Failover,
+    run: &Run,
+    old: &str,
+    candidate: &str,
+) -> Result<StepDone, StepError> {
+    let begun = Instant::now();
+    let (server, written_at) = loop {
+        match failover.probe().write_and_read(run.action).await {
+            Ok(server) => break (server, failover.now()),
+            Err(why) if begun.elapsed() >= VERIFY => {
+                return Err(StepError::Failed(format!(
+                    "{candidate} is the primary, but clients can't write after {} s: {why}.",
+                    VERIFY.as_secs()
+                )));
+            }
+            Err(_) => tokio::time::sleep(LOOK).await,
+        }
+    };
+    let writable = failover.writable().await;
+    if writable.iter().any(|name| name != candidate) {
+        return Err(StepError::Failed(format!(
+            "Clients write to {server}, but {} take writes: a split brain. Stop the wrong one at once.",
+            writable.join(" and ")
+        )));
+    }
+    let refused = match failover.refuses_writes(old).await {
+        Ok(Some(true)) => format!("{old} refuses writes"),
+        Ok(None) => format!("whether {old} refuses them was not tried, as it has no control_url"),
+        Ok(Some(false)) => {
+            return Err(StepError::Failed(format!(
+                "Clients write to {server}, but {old} takes writes too: a split brain. Stop it at once."
+            )));
+        }
+        Err(error) => format!("{old} {error}"),
+    };
+    let since = (written_at - run.started_at).as_seconds_f64();
+    Ok(StepDone {
+        detail: format!(
+            "A row was written and read through the clients' address, by {server}, {since:.1} s after the start. {candidate} alone takes writes: {refused}."
+        ),
+        data: json!({ "first_write_s": since, "server": server }),
+    })
+}
+
+/// Lets clients go on where a step that failed before the promotion had held them back; answers what was done.
+pub(super) async fn let_go_on(
+    failover: &Failover,
+    run: &Run,
+    failed: &str,
+) -> Result<Option<String>, String> {
+    if !run.has_begun("pause", failed) && !run.has_begun("fence", failed) {
+        return Ok(None);
+    }
+    let said = failover.routing().release().await.map_err(|why| {
+        format!("Clients are still held back ({why}): let them go on by hand (RESUME). Nothing was promoted.")
+    })?;
+    Ok(Some(said))
+}
