@@ -167,6 +167,8 @@ pub enum Effect {
     Reads,
     /// Changes something.
     Changes,
+    /// Changes something, and is written into the local journal while the console's own database is away.
+    Journaled,
 }
 
 permissions! {
@@ -180,6 +182,8 @@ permissions! {
     RequestAction = "actions.request", Changes;
     /// Agree or say no to guarded actions that others asked for, as far as the policy lets one's role.
     ApproveAction = "actions.approve", Changes;
+    /// Act without approvals while the console's own database is away: the intent goes into the local journal.
+    BreakGlassWithoutDatabase = "actions.break_glass_without_database", Journaled;
     /// See one's own account and sessions.
     ViewOwnSessions = "own_sessions.view", Reads;
     /// End one's own sessions.
@@ -221,6 +225,7 @@ impl Permission {
             Self::ViewActions => Delegation::ToTokens("see guarded actions, their plans, votes and steps"),
             Self::RequestAction => Delegation::ToTokens("ask for guarded actions, start and cancel them"),
             Self::ApproveAction
+            | Self::BreakGlassWithoutDatabase
             | Self::RevokeOwnSession
             | Self::ViewOwnTokens
             | Self::ManageOwnTokens
@@ -284,9 +289,8 @@ pub fn decide(subject: &Subject, permission: Permission) -> Decision {
     }
     match (subject.assurance, permission.effect()) {
         (Assurance::Outage, Effect::Changes) => Decision::Refused(Refusal::Outage),
-        (Assurance::Outage, Effect::Reads) | (Assurance::Current, Effect::Reads | Effect::Changes) => {
-            Decision::Allowed
-        }
+        (Assurance::Outage, Effect::Reads | Effect::Journaled)
+        | (Assurance::Current, Effect::Reads | Effect::Changes | Effect::Journaled) => Decision::Allowed,
     }
 }
 
@@ -310,6 +314,10 @@ fn role_includes(role: Role, permission: Permission) -> bool {
             Role::Admin | Role::Auditor => true,
             Role::Viewer | Role::Operator | Role::Approver => false,
         },
+        Permission::BreakGlassWithoutDatabase => match role {
+            Role::Approver | Role::Admin => true,
+            Role::Viewer | Role::Operator | Role::Auditor => false,
+        },
         Permission::ManageAccounts => match role {
             Role::Admin => true,
             Role::Viewer | Role::Operator | Role::Approver | Role::Auditor => false,
@@ -330,6 +338,10 @@ mod tests {
         (Permission::ViewActions, [true, true, true, true, true]),
         (Permission::RequestAction, [false, true, true, true, false]),
         (Permission::ApproveAction, [false, true, true, true, false]),
+        (
+            Permission::BreakGlassWithoutDatabase,
+            [false, false, true, true, false],
+        ),
         (Permission::ViewOwnSessions, [true, true, true, true, true]),
         (Permission::RevokeOwnSession, [true, true, true, true, true]),
         (Permission::ViewOwnTokens, [true, true, true, true, true]),
@@ -367,6 +379,7 @@ mod tests {
     /// What no token can hold, written out by hand.
     const PERSON_ONLY: &[Permission] = &[
         Permission::ApproveAction,
+        Permission::BreakGlassWithoutDatabase,
         Permission::RevokeOwnSession,
         Permission::ViewOwnTokens,
         Permission::ManageOwnTokens,
@@ -409,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_takes_away_changes_and_nothing_else() {
+    fn an_outage_takes_away_changes_that_no_journal_records_and_nothing_else() {
         for role in Role::ALL {
             for permission in Permission::ALL {
                 let current = decide(&subject(role, Assurance::Current), *permission);
@@ -419,7 +432,7 @@ mod tests {
                     Effect::Changes if current.is_allowed() => {
                         assert_eq!(outage, Decision::Refused(Refusal::Outage));
                     }
-                    Effect::Changes => assert_eq!(outage, current),
+                    Effect::Changes | Effect::Journaled => assert_eq!(outage, current),
                 }
             }
         }
@@ -429,7 +442,7 @@ mod tests {
     fn an_auditor_changes_nothing_but_their_own_sessions_and_tokens() {
         let own = [Permission::RevokeOwnSession, Permission::ManageOwnTokens];
         for permission in Permission::ALL {
-            if permission.effect() == Effect::Changes && !own.contains(permission) {
+            if permission.effect() != Effect::Reads && !own.contains(permission) {
                 let decision = decide(&subject(Role::Auditor, Assurance::Current), *permission);
                 assert!(!decision.is_allowed(), "{permission:?}");
             }

@@ -11,4 +11,5 @@ pub mod cluster;
 pub mod database;
 pub mod failover;
 pub mod health;
+pub mod journal;
 pub mod maintenance;

@@ -47,6 +47,17 @@ pub enum Failure {
     },
 }
 
+impl Failure {
+    /// The step that failed or was not begun; none where nothing was.
+    pub fn step(&self) -> Option<&str> {
+        match self {
+            Self::NotBegun { .. } => None,
+            Self::Step { step, .. } => Some(step),
+            Self::Stopped { before, .. } => Some(before),
+        }
+    }
+}
+
 /// Where an action is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -175,7 +186,8 @@ pub struct Review {
 }
 
 /// How an execution ended, as the worker saw it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", content = "of", rename_all = "snake_case")]
 pub enum Outcome {
     /// Done and verified.
     Succeeded {

@@ -165,6 +165,12 @@ actions! {
     ActionOutcomeUnknown = "action.outcome_unknown",
     /// An approver has looked at an action that was done without approvals.
     ActionReviewed = "action.reviewed",
+    /// A step of a guarded action began while the database was away.
+    ActionStepBegun = "action.step_begun",
+    /// A step of a guarded action ended while the database was away.
+    ActionStepEnded = "action.step_ended",
+    /// A console began a local journal, for what it does while the database is away.
+    JournalOpened = "journal.opened",
     /// Maintenance mode was changed by other means than this console, which noticed it.
     MaintenanceChangedElsewhere = "maintenance.changed_elsewhere",
     /// A maintenance lasts longer than was expected.

@@ -148,6 +148,26 @@ fn deed(event: &Event) -> Deed {
             ),
         ),
         Action::ActionReviewed => Deed::new("review", "reviewed", &guarded(event)),
+        Action::ActionStepBegun => Deed::new(
+            "begin",
+            "began",
+            &format!("the step {} of {}", detail("step"), guarded(event)),
+        ),
+        Action::ActionStepEnded => Deed::new(
+            "do",
+            "did",
+            &format!("the step {} of {}", detail("step"), guarded(event)),
+        ),
+        Action::JournalOpened => {
+            let aside = event.detail.text("kept_aside");
+            let aside =
+                aside.map(|aside| format!("; the one before was not whole and is kept aside ({aside})"));
+            Deed::new(
+                "begin",
+                "began",
+                &format!("the local journal {object}{}", aside.unwrap_or_default()),
+            )
+        }
         Action::MaintenanceChangedElsewhere => Deed::new(
             "notice",
             "noticed",
