@@ -13,6 +13,7 @@ use crate::pages::{
     actions::{ActionPage, ActionsPage, NewActionPage, PolicyPage},
     audit::{entry::AuditEntryPage, list::AuditPage},
     database::{DatabasePage, TopologyPage},
+    emergency::EmergencyPage,
     health::metric::MetricPage,
     not_found::NotFoundPage,
     overview::OverviewPage,
@@ -34,6 +35,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/actions/new") view=NewActionPage ssr=SsrMode::Async />
                 <Route path=path!("/actions/policy") view=PolicyPage ssr=SsrMode::Async />
                 <Route path=path!("/actions/:id") view=ActionPage ssr=SsrMode::Async />
+                <Route path=path!("/emergency") view=EmergencyPage ssr=SsrMode::Async />
                 <Route path=path!("/runbooks/:name") view=RunbookPage ssr=SsrMode::Async />
                 <Route path=path!("/audit") view=AuditPage ssr=SsrMode::Async />
                 <Route path=path!("/audit/:seq") view=AuditEntryPage ssr=SsrMode::Async />

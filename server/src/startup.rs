@@ -13,7 +13,7 @@ use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     clients::{
@@ -27,7 +27,7 @@ use crate::{
     http::{assets::AssetNames, auth::AuthState, doors::Door, state::AppState},
     services::{
         actions::{
-            Actions, ActionsParts, Handler, Handlers,
+            Actions, ActionsParts, Emergency, Handler, Handlers,
             kinds::{maintenance::MaintenanceHandler, primary, sessions::SessionsHandler},
         },
         audit::{AuditLog, EventMaker, Recorder},
@@ -42,7 +42,7 @@ use crate::{
     },
     telemetry::metrics::Metrics,
     workers::{
-        announcements, cluster, database_host, executor,
+        announcements, cluster, database_host, emergency, executor,
         leadership::{self, Leadership},
         maintenance,
         notifier::{Notifier, Way},
@@ -186,6 +186,9 @@ impl Console {
             workers.spawn(notifier.run(stop.clone()));
         }
         workers.spawn(executor::run(Arc::clone(&actions), stop.clone()));
+        let journal = config.journal.as_ref().map(|section| section.path.clone());
+        let emergency = Arc::new(Emergency::new(Arc::clone(&actions), journal));
+        workers.spawn(emergency::run(Arc::clone(&emergency), stop.clone()));
         if let Some(failover) = &failover {
             workers.spawn(cluster::run(Arc::clone(failover), stop.clone()));
         }
@@ -264,6 +267,7 @@ impl Console {
             identity: Arc::clone(&identity),
             audit,
             actions,
+            emergency,
             maintenance,
             profile,
             clock: Arc::clone(&clock),
@@ -326,7 +330,8 @@ impl Console {
         let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
         let server =
             axum::serve(listener, service).with_graceful_shutdown(async move { stopping.cancelled().await });
-        let mut server = tokio::spawn(server.into_future());
+        // Whoever drops this future, as a test does that kills the console, ends the server with it.
+        let mut server = AbortOnDropHandle::new(tokio::spawn(server.into_future()));
         tokio::select! {
             () = until => {}
             ended = &mut server => {

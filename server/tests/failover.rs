@@ -39,5 +39,7 @@ mod own_database;
 mod pair;
 #[path = "failover/planned.rs"]
 mod planned;
+#[path = "failover/without_database.rs"]
+mod without_database;
 #[path = "failover/writer.rs"]
 mod writer;

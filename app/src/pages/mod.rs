@@ -4,6 +4,7 @@ pub mod account;
 pub mod actions;
 pub mod audit;
 pub mod database;
+pub mod emergency;
 pub mod health;
 pub mod not_found;
 pub mod overview;

@@ -8,7 +8,10 @@ use quarterdeck_domain::{
 use super::BoxFuture;
 use crate::{
     error::ConsoleError,
-    view::action::{ActionCountsView, ActionView, ActionsView, PolicyInForceView, ProposalView},
+    view::{
+        action::{ActionCountsView, ActionView, ActionsView, PolicyInForceView, ProposalView},
+        emergency::EmergencyView,
+    },
 };
 
 /// Which actions to list.
@@ -87,6 +90,14 @@ pub trait GuardedActions: Send + Sync {
 
     /// The kinds that the subject may ask for and that can be done here, from memory: which buttons they are shown.
     fn may_request(&self, subject: &Subject) -> Vec<ActionKind>;
+
+    /// What could be done without the console's own database, with the plan for `params` where they are given, and what
+    /// this console's journal tells.
+    fn emergency<'a>(
+        &'a self,
+        subject: &'a Subject,
+        params: Option<Params>,
+    ) -> BoxFuture<'a, Result<EmergencyView, ConsoleError>>;
 
     /// How many actions are open, from memory: what every page shows in its top bar.
     fn action_counts(&self, subject: &Subject) -> Result<ActionCountsView, ConsoleError>;

@@ -6,6 +6,7 @@ pub mod action;
 pub mod api_token;
 pub mod audit;
 pub mod database;
+pub mod emergency;
 pub mod estate;
 pub mod health;
 pub mod maintenance;

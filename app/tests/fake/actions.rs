@@ -3,10 +3,14 @@
 use quarterdeck_app::{
     error::ConsoleError,
     ports::{BoxFuture, GuardedActions, Which},
-    view::action::{
-        ActionCountsView, ActionLineView, ActionRecordView, ActionStateView, ActionView, ActionsView,
-        FactView, FreezeWindowView, GateView, KindPolicyView, LeftOutView, MayView, PlanView,
-        PolicyInForceView, PolicyView, ProposalView, RuleView, StepStateView, StepView, TargetView, VoteView,
+    view::{
+        action::{
+            ActionCountsView, ActionLineView, ActionRecordView, ActionStateView, ActionView, ActionsView,
+            FactView, FreezeWindowView, GateView, KindPolicyView, LeftOutView, MayView, PlanView,
+            PolicyInForceView, PolicyView, ProposalView, RuleView, StepStateView, StepView, TargetView,
+            VoteView,
+        },
+        emergency::{EmergencyProposalView, EmergencyView, StoryView},
     },
 };
 use quarterdeck_domain::{
@@ -378,6 +382,41 @@ impl GuardedActions for FakeConsole {
         kinds
             .filter(|kind| kind.default_rule().request.contains(&subject.role))
             .collect()
+    }
+
+    fn emergency<'a>(
+        &'a self,
+        _: &'a Subject,
+        params: Option<Params>,
+    ) -> BoxFuture<'a, Result<EmergencyView, ConsoleError>> {
+        Box::pin(async move {
+            let answers = self.scenario == Scenario::Calm;
+            Ok(EmergencyView {
+                database_answers: answers,
+                obstacle: answers.then(|| "the console's database answers".into()),
+                proposal: params.map(|_| {
+                    Ok(EmergencyProposalView {
+                        id: ID.into(),
+                        plan: self.plan(),
+                        refused: (self.scenario == Scenario::Storm).then(|| "A gate refuses.".into()),
+                    })
+                }),
+                stories: vec![StoryView {
+                    id: ID.into(),
+                    title: "Fail over to a standby".into(),
+                    object: "db-2".into(),
+                    by: "april".into(),
+                    reason: "The primary's machine is gone, and the console's database with it.".into(),
+                    at_ms: self.now_ms - 60_000,
+                    state: ActionStateView::Failed,
+                    explanation: "Nothing was done.".into(),
+                    steps: Vec::new(),
+                    how_to_check: None,
+                    merged: false,
+                }],
+                now_ms: self.now_ms,
+            })
+        })
     }
 
     fn action_counts(&self, _: &Subject) -> Result<ActionCountsView, ConsoleError> {

@@ -18,6 +18,7 @@ pub mod email;
 pub mod failover;
 pub mod http_source;
 pub mod identity;
+pub mod journal;
 pub mod log;
 pub mod maintenance;
 pub mod patroni;
@@ -35,6 +36,7 @@ use self::{
     failover::{FailoverConfig, FailoverConfigError},
     http_source::{HttpSourceConfig, HttpSourceConfigError},
     identity::IdentityConfig,
+    journal::JournalConfig,
     log::LogConfig,
     maintenance::{MaintenanceConfig, MaintenanceConfigError},
     poller::PollerConfig,
@@ -79,6 +81,8 @@ pub struct Config {
     pub maintenance: Option<MaintenanceConfig>,
     /// How the primary of the watched cluster is changed; without it, it is not this console's business.
     pub failover: Option<FailoverConfig>,
+    /// Where it is written down what is done while the console's own database is away; without it, nothing is done then.
+    pub journal: Option<JournalConfig>,
     /// Which metrics are watched.
     #[serde(default)]
     pub profile: ProfileConfig,
@@ -313,6 +317,7 @@ mod tests {
             "failover.kubernetes",
             "failover.command",
             "failover.patroni",
+            "journal",
             "profile",
             "identity",
             "poller",

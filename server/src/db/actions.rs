@@ -18,7 +18,7 @@ pub use outbox::{
 };
 pub use policy::{PolicyRow, current_policy, insert_policy, lock_policy};
 pub use records::{RecordRow, records_of};
-pub use steps::{StepRow, begin_step, end_step, leave_step_open, steps_of};
+pub use steps::{StepRow, begin_step, end_step, insert_step, leave_step_open, steps_of};
 pub use votes::{insert_vote, standings, votes_of, votes_of_each};
 
 /// Where changes of actions are announced; the payload is the action's id.

@@ -156,7 +156,7 @@ async fn grant(connection: &mut PgConnection, role: &str) -> Result<(), MigrateE
          grant select, insert on quarterdeck.health_transitions to {quoted};
          grant select, insert on quarterdeck.policy_versions, quarterdeck.action_votes to {quoted};
          grant select, insert, update on quarterdeck.actions, quarterdeck.action_steps, quarterdeck.outbox,
-             quarterdeck.fences to {quoted};
+             quarterdeck.fences, quarterdeck.journals to {quoted};
          grant select, update on quarterdeck.maintenance to {quoted};"
     );
     // Safe: the only variable part went through quote_ident.

@@ -10,6 +10,7 @@ pub mod fences;
 pub mod health_transitions;
 mod hosts;
 pub mod inspection;
+pub mod journals;
 pub mod leadership;
 pub mod maintenance;
 mod migrate;

@@ -62,7 +62,7 @@ fn status(error: &ConsoleError) -> StatusCode {
 }
 
 /// Says what went wrong. What was typed is still in the form that the browser goes back to.
-fn failed(error: &ConsoleError, headers: &HeaderMap) -> Response {
+pub(super) fn failed(error: &ConsoleError, headers: &HeaderMap) -> Response {
     let title = match error {
         ConsoleError::Conflict(_) => "Something has changed",
         ConsoleError::BadRequest(_) => "Something is missing",
@@ -91,7 +91,7 @@ fn answer(done: Result<Case, ConsoleError>, id: &str, headers: &HeaderMap) -> Re
     }
 }
 
-fn unreadable() -> ConsoleError {
+pub(super) fn unreadable() -> ConsoleError {
     ConsoleError::BadRequest(
         "The form is not one that this console made; nothing was asked for. Open the page again.".to_owned(),
     )

@@ -9,6 +9,7 @@ pub mod client_address;
 pub mod cookies;
 pub mod csrf;
 pub mod doors;
+pub mod emergency;
 pub mod events;
 pub mod pages;
 pub mod plain_page;

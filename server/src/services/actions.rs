@@ -1,7 +1,9 @@
 //! Guarded actions: planning, asking, agreeing, starting. What they do is in [`kinds`], who does it in
 //! [`workers::executor`](crate::workers::executor).
 
+mod emergency;
 pub mod kinds;
+mod merge;
 mod open;
 mod plan;
 mod policy;
@@ -24,9 +26,10 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use tokio::sync::{Notify, RwLock};
 
+pub use emergency::{Emergency, EmergencyAsk, EmergencyError};
 pub use kinds::{Ending, Handler, Handlers, PlanError, Run, StepDone, StepError};
 pub use request::Ask;
-pub use run::{Due, TAKE_BACK};
+pub use run::Due;
 pub use transition::LEASE;
 pub use vote::Say;
 

@@ -28,7 +28,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::{
-    actions::Actions,
+    actions::{Actions, Emergency},
     audit::{AuditLog, Origin, Selection},
     cluster::WatchedCluster,
     database::WatchedSessions,
@@ -63,6 +63,8 @@ pub struct ConsoleService {
     pub audit: AuditLog,
     /// Guarded actions.
     pub actions: Arc<Actions>,
+    /// Acting without the console's own database.
+    pub emergency: Arc<Emergency>,
     /// Maintenance mode, where it is this console's business.
     pub maintenance: Option<Arc<Maintenance>>,
     /// What is watched.

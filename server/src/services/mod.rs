@@ -9,6 +9,7 @@ pub mod failover;
 mod fresh;
 pub mod health;
 pub mod identity;
+pub mod journal;
 pub mod maintenance;
 pub mod notices;
 pub mod runbooks;

@@ -14,7 +14,7 @@ use crate::http::{
     auth::authenticate,
     csrf::refuse_cross_site,
     doors::{Access, Door, Doors},
-    events, pages, probes, request, rest,
+    emergency, events, pages, probes, request, rest,
     security_headers::{Https, security_headers},
     sessions,
     state::AppState,
@@ -136,6 +136,11 @@ pub(super) fn router(state: &AppState) -> (Router, Vec<Door>) {
             Access::Form(Permission::ApproveAction),
             post(actions::review),
         )
+        .post(
+            "/emergency",
+            Access::Form(Permission::BreakGlassWithoutDatabase),
+            post(emergency::begin),
+        )
         .get(
             "/api/v1/database/sessions",
             Access::Call(Permission::ViewDatabase),
@@ -203,6 +208,7 @@ pub(super) fn router(state: &AppState) -> (Router, Vec<Door>) {
             "/actions" | "/actions/new" | "/actions/policy" | "/actions/:id" => {
                 Access::Page(Permission::ViewActions)
             }
+            "/emergency" => Access::Page(Permission::BreakGlassWithoutDatabase),
             "/database" | "/database/topology" => Access::Page(Permission::ViewDatabase),
             _ => Access::Page(Permission::ViewHealth),
         };

@@ -20,7 +20,8 @@ use uuid::Uuid;
 
 use self::step_log::{Settled, StepLog};
 use crate::services::actions::{
-    ActionError, Actions, Due, Ending, Handler, LEASE, Run, StepDone, StepError, TAKE_BACK,
+    ActionError, Actions, Due, Handler, LEASE, Run, StepError,
+    kinds::{one_step, taken_back},
 };
 
 /// How often it looks for what is due.
@@ -207,13 +208,9 @@ impl Execution {
                 }
             }
         }
-        let summary = run
-            .done
-            .iter()
-            .map(|(_, done)| done.detail.as_str())
-            .collect::<Vec<_>>()
-            .join(" ");
-        Some(Outcome::Succeeded { summary })
+        Some(Outcome::Succeeded {
+            summary: run.summary(),
+        })
     }
 
     /// Writes down that a step begins, after all that was before. No record, no action: it then answers the failure.
@@ -262,36 +259,12 @@ impl Execution {
         failure: Failure,
         log: &mut StepLog,
     ) -> Outcome {
-        let at = match &failure {
-            Failure::NotBegun { .. } => return Outcome::Failed(failure),
-            Failure::Step { step, .. } => step.clone(),
-            Failure::Stopped { before, .. } => before.clone(),
-        };
-        let work = tokio::time::timeout(TAKE_BACK, handler.take_back(run, &at, Ending::Known));
-        let taken = tokio::select! {
-            taken = work => taken.ok(),
-            () = log.lost() => None,
-        };
-        let Some(taken) = taken else {
-            return Outcome::Unknown {
+        let at = failure.step().unwrap_or_default().to_owned();
+        tokio::select! {
+            outcome = taken_back(handler, run, failure) => outcome,
+            () = log.lost() => Outcome::Unknown {
                 step: at,
-                known: "What was begun could not be taken back in time, or another worker has the action."
-                    .to_owned(),
-            };
-        };
-        match (taken, failure) {
-            (Ok(None), failure) => Outcome::Failed(failure),
-            (Ok(Some(said)), Failure::Step { step, reason }) => Outcome::Failed(Failure::Step {
-                step,
-                reason: format!("{reason} {said}"),
-            }),
-            (Ok(Some(_)), failure) => Outcome::Failed(failure),
-            (Err(left), failure) => Outcome::Unknown {
-                step: at,
-                known: match failure {
-                    Failure::Step { reason, .. } => format!("{reason} {left}"),
-                    Failure::NotBegun { .. } | Failure::Stopped { .. } => left,
-                },
+                known: "Another worker has the action, or it can't be recorded; what was begun may not be taken back.".to_owned(),
             },
         }
     }
@@ -314,16 +287,5 @@ impl Execution {
                 Err(error) => return Err(error),
             }
         }
-    }
-}
-
-/// Does one step within its time.
-async fn one_step(handler: &dyn Handler, run: &Run, step: &StepSpec) -> Result<StepDone, StepError> {
-    match tokio::time::timeout(step.timeout, handler.step(step.name, run)).await {
-        Ok(result) => result,
-        Err(_) => Err(StepError::Unknown(format!(
-            "The step was not through after {} s and was left; whether it takes effect is not known.",
-            step.timeout.as_secs()
-        ))),
     }
 }

@@ -3,6 +3,7 @@
 pub mod announcements;
 pub mod cluster;
 pub mod database_host;
+pub mod emergency;
 pub mod executor;
 pub mod leadership;
 pub mod maintenance;

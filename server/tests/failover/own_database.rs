@@ -21,7 +21,7 @@ pub struct OwnDatabase {
 }
 
 impl OwnDatabase {
-    async fn on(pair: &Pair) -> Self {
+    pub async fn on(pair: &Pair) -> Self {
         make_roles(&pair.first);
         pair.first.create_database("quarterdeck", OWNER).unwrap();
         let url = |role: &str| {

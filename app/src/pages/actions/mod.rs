@@ -11,4 +11,5 @@ mod policy;
 pub use action::ActionPage;
 pub use list::ActionsPage;
 pub use new::NewActionPage;
+pub(super) use plan::Plan;
 pub use policy::PolicyPage;

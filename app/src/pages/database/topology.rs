@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use quarterdeck_domain::{
-    access::{Permission, decide},
+    access::{Assurance, Permission, decide},
     action::ActionKind,
     cluster::{Archiver, Follower, NodeState, Part, PrimaryState, Receiver, Slot, StandbyState},
 };
@@ -32,7 +32,7 @@ pub fn TopologyPage() -> impl IntoView {
         <Page title="Database topology" name="topology">
             {Suspend::new(async move {
                 match load(signed).await {
-                    Ok((view, may_change)) => view! { <Topology view may_change /> }.into_any(),
+                    Ok((view, may)) => view! { <Topology view may /> }.into_any(),
                     Err(error) => view! { <Failure error /> }.into_any(),
                 }
             })}
@@ -40,20 +40,33 @@ pub fn TopologyPage() -> impl IntoView {
     }
 }
 
-async fn load(signed: Result<Signed, ConsoleError>) -> Result<(TopologyView, bool), ConsoleError> {
+/// What the one who looks may do from here.
+#[derive(Clone, Copy)]
+struct May {
+    /// Ask for a change of the primary.
+    change: bool,
+    /// Fail over without the console's own database, which is away.
+    break_glass: bool,
+}
+
+async fn load(signed: Result<Signed, ConsoleError>) -> Result<(TopologyView, May), ConsoleError> {
     let Signed { console, subject, .. } = signed?;
     let view = console.topology(&subject).await?;
     // Without a way to send clients elsewhere the primary is not this console's to change.
-    let may_change = view.clients.is_some() && decide(&subject, Permission::RequestAction).is_allowed();
-    Ok((view, may_change))
+    let may = |permission| view.clients.is_some() && decide(&subject, permission).is_allowed();
+    let may = May {
+        change: may(Permission::RequestAction),
+        break_glass: subject.assurance == Assurance::Outage && may(Permission::BreakGlassWithoutDatabase),
+    };
+    Ok((view, may))
 }
 
 #[component]
-fn Topology(view: TopologyView, may_change: bool) -> impl IntoView {
+fn Topology(view: TopologyView, may: May) -> impl IntoView {
     let (verdict, band) = (view.verdict.as_str(), view.verdict.band());
     let change = match view.verdict {
-        VerdictView::Healthy | VerdictView::Degraded if may_change => Some(ActionKind::Switchover),
-        VerdictView::NoPrimary if may_change => Some(ActionKind::Failover),
+        VerdictView::Healthy | VerdictView::Degraded if may.change => Some(ActionKind::Switchover),
+        VerdictView::NoPrimary if may.change => Some(ActionKind::Failover),
         _ => None,
     };
     let none = view.nodes.is_empty();
@@ -78,6 +91,14 @@ fn Topology(view: TopologyView, may_change: bool) -> impl IntoView {
             {(!view.why.is_empty())
                 .then(|| view! { <ul>{view.why.into_iter().map(|why| view! { <li>{why}</li> }).collect_view()}</ul> })}
             <p class="note">"Looked at " <Time at_ms=view.read_at_ms /></p>
+            {may.break_glass
+                .then(|| {
+                    view! {
+                        <p>
+                            <a class="button button-danger" href="/emergency">"The console's own database is away: emergency"</a>
+                        </p>
+                    }
+                })}
         </div>
         <div class="topology-nodes" id="nodes" data-live="part">
             {nodes}

@@ -63,6 +63,28 @@ pub async fn begin_step(
     Ok(done.rows_affected() == 1)
 }
 
+/// Writes down a step that was done while the database was away, as it was.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn insert_step(executor: impl PgExecutor<'_>, action: Uuid, step: &StepRow) -> Result<(), DbError> {
+    sqlx::query(
+        "insert into quarterdeck.action_steps (action_id, position, name, state, started_at, ended_at, detail, data)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(action)
+    .bind(step.position)
+    .bind(&step.name)
+    .bind(&step.state)
+    .bind(step.started_at)
+    .bind(step.ended_at)
+    .bind(&step.detail)
+    .bind(&step.data)
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
 /// Writes down how a step ended: `done`, `failed` or `unknown`.
 ///
 /// # Errors

@@ -1,8 +1,8 @@
 //! What the kinds of actions need of the outside: one handler a kind.
 
-use std::{fmt::Debug, pin::Pin, sync::Arc};
+use std::{fmt::Debug, pin::Pin, sync::Arc, time::Duration};
 
-use quarterdeck_domain::action::{ActionKind, Params, Plan};
+use quarterdeck_domain::action::{ActionKind, Failure, Outcome, Params, Plan, StepSpec};
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -10,6 +10,9 @@ use uuid::Uuid;
 pub mod maintenance;
 pub mod primary;
 pub mod sessions;
+
+/// How long it may take to take back what was begun.
+pub const TAKE_BACK: Duration = Duration::from_secs(60);
 
 /// A boxed future: what makes the trait object-safe.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -75,6 +78,12 @@ pub struct Run {
 }
 
 impl Run {
+    /// What was done, in sentences.
+    pub fn summary(&self) -> String {
+        let seen: Vec<_> = self.done.iter().map(|(_, done)| done.detail.as_str()).collect();
+        seen.join(" ")
+    }
+
     /// What an earlier step left for this one.
     pub fn data(&self, step: &str) -> &Value {
         self.done
@@ -96,6 +105,48 @@ pub enum Ending {
     Known,
     /// Its worker is gone, and may have been in the middle of a step.
     Abandoned,
+}
+
+/// Does one step within its time.
+///
+/// # Errors
+/// [`StepError`]; that its time is over is [`StepError::Unknown`].
+pub async fn one_step(handler: &dyn Handler, run: &Run, step: &StepSpec) -> Result<StepDone, StepError> {
+    match tokio::time::timeout(step.timeout, handler.step(step.name, run)).await {
+        Ok(result) => result,
+        Err(_) => Err(StepError::Unknown(format!(
+            "The step was not through after {} s and was left; whether it takes effect is not known.",
+            step.timeout.as_secs()
+        ))),
+    }
+}
+
+/// Takes back what was begun, and says so with the failure.
+pub async fn taken_back(handler: &dyn Handler, run: &Run, failure: Failure) -> Outcome {
+    let Some(at) = failure.step().map(str::to_owned) else {
+        return Outcome::Failed(failure);
+    };
+    let Ok(taken) = tokio::time::timeout(TAKE_BACK, handler.take_back(run, &at, Ending::Known)).await else {
+        return Outcome::Unknown {
+            step: at,
+            known: "What was begun could not be taken back in time.".to_owned(),
+        };
+    };
+    match (taken, failure) {
+        (Ok(None), failure) => Outcome::Failed(failure),
+        (Ok(Some(said)), Failure::Step { step, reason }) => Outcome::Failed(Failure::Step {
+            step,
+            reason: format!("{reason} {said}"),
+        }),
+        (Ok(Some(_)), failure) => Outcome::Failed(failure),
+        (Err(left), failure) => Outcome::Unknown {
+            step: at,
+            known: match failure {
+                Failure::Step { reason, .. } => format!("{reason} {left}"),
+                Failure::NotBegun { .. } | Failure::Stopped { .. } => left,
+            },
+        },
+    }
 }
 
 /// What one kind of action needs of the outside.

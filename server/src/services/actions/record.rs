@@ -27,7 +27,7 @@ pub(super) fn object(id: Uuid) -> Object {
 }
 
 /// What every line about an action says.
-fn common(kind: &str, object: &str, case: &Case) -> Detail {
+pub(super) fn common(kind: &str, object: &str, case: &Case) -> Detail {
     let detail = Detail::none()
         .with("kind", kind)
         .with("what", object)

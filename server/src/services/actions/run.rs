@@ -8,12 +8,10 @@ use uuid::Uuid;
 
 use super::{
     ActionError, Actions, Ending, Handler, Run, StepDone,
+    kinds::TAKE_BACK,
     transition::{DB_LIMIT, LEASE, Transition},
 };
 use crate::db::{self, actions::StepRow};
-
-/// How long it may take to take back what was begun.
-pub const TAKE_BACK: Duration = Duration::from_secs(60);
 
 /// How long the question whether somebody wants an action stopped may hold it up.
 const STOP_LIMIT: Duration = Duration::from_millis(500);

@@ -178,7 +178,7 @@ fn obstacle(subject: &Subject, planned: &Planned) -> Option<String> {
     })
 }
 
-fn plan_view(plan: &Plan, digest: Digest) -> PlanView {
+pub(super) fn plan_view(plan: &Plan, digest: Digest) -> PlanView {
     let kind = plan.params.kind();
     let spec = kind.spec();
     PlanView {

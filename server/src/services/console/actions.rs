@@ -3,7 +3,10 @@
 use quarterdeck_app::{
     error::ConsoleError,
     ports::{BoxFuture, GuardedActions, Which},
-    view::action::{ActionCountsView, ActionView, ActionsView, PolicyInForceView, ProposalView},
+    view::{
+        action::{ActionCountsView, ActionView, ActionsView, PolicyInForceView, ProposalView},
+        emergency::EmergencyView,
+    },
 };
 use quarterdeck_domain::{
     access::{Permission, Subject},
@@ -13,7 +16,7 @@ use uuid::Uuid;
 
 use super::AskedConsole;
 use crate::services::{
-    actions::{ActionError, Ask, Asking, PlanError, Say},
+    actions::{ActionError, Ask, Asking, EmergencyAsk, EmergencyError, PlanError, Say},
     identity::IdentityError,
 };
 
@@ -88,6 +91,30 @@ impl AskedConsole {
         self.allow(subject, Permission::RequestAction)?;
         let done = self.service.actions.cancel(self.asking(subject), uuid(id)?).await;
         done.map_err(word)
+    }
+
+    /// Begins an action while the console's own database is away.
+    ///
+    /// # Errors
+    /// [`ConsoleError`], in words.
+    pub async fn begin_emergency(&self, subject: &Subject, ask: EmergencyAsk) -> Result<(), ConsoleError> {
+        self.allow(subject, Permission::BreakGlassWithoutDatabase)?;
+        let begun = self.service.emergency.begin(self.asking(subject), ask).await;
+        begun.map_err(|error| match error {
+            EmergencyError::Action(error) => word(error),
+            EmergencyError::DatabaseAnswers | EmergencyError::UnderWay => {
+                ConsoleError::Conflict(format!("Nothing was done: {error}."))
+            }
+            EmergencyError::NoJournal(_) | EmergencyError::Journal(_) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "nothing was done without the database"
+                );
+                ConsoleError::Unavailable(format!(
+                    "Nothing was done: without the database and without a journal there would be no record. {error}."
+                ))
+            }
+        })
     }
 
     /// Closes an action that was done without approvals.
@@ -241,6 +268,17 @@ impl GuardedActions for AskedConsole {
         kinds
             .filter(|kind| self.service.actions.may_request(subject, *kind))
             .collect()
+    }
+
+    fn emergency<'a>(
+        &'a self,
+        subject: &'a Subject,
+        params: Option<Params>,
+    ) -> BoxFuture<'a, Result<EmergencyView, ConsoleError>> {
+        Box::pin(async move {
+            self.allow(subject, Permission::BreakGlassWithoutDatabase)?;
+            Ok(self.service.emergency.view(params).await)
+        })
     }
 
     fn action_counts(&self, subject: &Subject) -> Result<ActionCountsView, ConsoleError> {
