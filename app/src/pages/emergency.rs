@@ -128,7 +128,7 @@ fn Choice(topology: TopologyView) -> impl IntoView {
         .enumerate()
         .map(|(index, node)| {
             view! {
-                <label class="choice">
+                <label class="check">
                     <input type="radio" name="candidate" value=node.name.clone() checked=index == 0 required />
                     <span>{node.name}</span>
                 </label>
@@ -141,7 +141,7 @@ fn Choice(topology: TopologyView) -> impl IntoView {
                 <legend>"The node that becomes the primary"</legend>
                 {nodes}
             </fieldset>
-            <label class="choice">
+            <label class="check">
                 <input type="checkbox" name="accept_loss" value="true" />
                 <span>"Accept a loss over the limit; the plan says how much it is"</span>
             </label>
