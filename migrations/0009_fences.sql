@@ -8,6 +8,8 @@ create table quarterdeck.fences (
     ordered_at timestamptz not null,
     -- Where the new primary began, as bytes of WAL; null until it is promoted, or if it did not say.
     promoted_at bigint,
+    -- The timeline of the new primary: below it the node must not take writes. Null until that is promoted.
+    timeline integer,
     -- When the node was found taking writes and was kept from it.
     enforced_at timestamptz,
     -- What only this node has: bytes of WAL after that place, and transactions that were committed there.

@@ -68,7 +68,7 @@ test("db-2 becomes the primary as planned, and db-1 again after db-2 was killed"
     expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
     const { operator, approver: agreeing } = accounts;
     await done(page, approver, { reason: "db-2 is dead.", object: "db-1", password: operator.password, approvers: agreeing.password });
-    await expect(page.getByText(/db-1 alone takes writes/).first()).toBeVisible();
+    await expect(page.getByText(/Nobody else is seen to take writes; db-2/).first()).toBeVisible();
     const after = enrolments(estate);
     await expect.poll(() => enrolments(estate), { timeout: 60_000 }).toBeGreaterThan(after);
 

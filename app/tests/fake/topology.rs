@@ -11,6 +11,7 @@ const FLUSHED: u64 = 0x16_B374_D848;
 
 fn node(name: &str, timeline: i32, part: Part) -> NodeSight {
     NodeSight {
+        refuses: false,
         name: name.into(),
         answer: Ok(NodeState {
             system_identifier: Some(7_412_345_678_901_234_567),
@@ -99,6 +100,7 @@ impl FakeConsole {
             ],
             Scenario::Blind => vec![
                 NodeSight {
+                    refuses: false,
                     name: "primary".into(),
                     answer: Err("does not answer within 3000 ms".into()),
                 },

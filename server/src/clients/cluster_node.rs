@@ -81,9 +81,14 @@ impl ClusterNode {
     /// Looks at it. What can't be asked is part of the answer.
     pub async fn look(&self) -> NodeSight {
         let said = self.connection.run(|connection| Box::pin(read(connection))).await;
+        let said = said.and_then(|said| said);
         NodeSight {
             name: self.connection.name().to_owned(),
-            answer: said.and_then(|said| said).map_err(|error| error.to_string()),
+            refuses: matches!(
+                said,
+                Err(NodeError::Refused { .. } | NodeError::NotPermitted { .. })
+            ),
+            answer: said.map_err(|error| error.to_string()),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 
 use quarterdeck_domain::{cluster::Lsn, database::CONSOLE_APPLICATION, failover::Control};
 use sqlx::{ConnectOptions, Executor, PgConnection, Row, postgres::PgConnectOptions};
+use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
 
 use super::node_connection::{NodeError, from_sqlx};
@@ -12,6 +13,10 @@ use crate::config::postgres::{PostgresNodeConfig, PostgresNodeConfigError};
 
 /// Time between two looks whether a setting has come about.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long sessions may take to end after they were asked to.
+const SESSIONS: Duration = Duration::from_secs(10);
+/// Advisory lock of whoever may promote a node.
+const PROMOTER: i64 = 0x7175_6172_7465_7270;
 
 /// What the role lacks, as the statements that would grant it.
 const MISSING: &str = "
@@ -31,16 +36,18 @@ SELECT grant_it FROM (VALUES
      format('GRANT ALTER SYSTEM ON PARAMETER default_transaction_read_only TO %I', current_user))
 ) AS needed (there, grant_it) WHERE NOT there";
 
-/// Ends everybody's sessions but this one. Sessions of superusers can't be ended by a role that is none; they are counted.
+/// Ends the sessions that began before `$1`, but this one. Those of superusers can't be ended by a role that is none; they are
+/// counted, and those of them that are writing.
 const END_SESSIONS: &str = "
 WITH me AS MATERIALIZED (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
 others AS MATERIALIZED (
-    SELECT a.pid, coalesce(r.rolsuper, false) AND NOT me.rolsuper AS beyond
+    SELECT a.pid, a.backend_xid IS NOT NULL AS writing, coalesce(r.rolsuper, false) AND NOT me.rolsuper AS beyond
       FROM pg_stat_activity AS a CROSS JOIN me LEFT JOIN pg_roles AS r ON r.oid = a.usesysid
-     WHERE a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
+     WHERE a.backend_type = 'client backend' AND a.pid <> pg_backend_pid() AND a.backend_start < $1
 )
 SELECT count(*) FILTER (WHERE NOT beyond AND pg_terminate_backend(pid)) AS ended,
-       count(*) FILTER (WHERE beyond) AS beyond
+       count(*) FILTER (WHERE beyond) AS beyond,
+       count(*) FILTER (WHERE beyond AND writing) AS beyond_writing
   FROM others";
 
 /// What a node is, to whoever acts on it.
@@ -61,6 +68,8 @@ pub struct Ended {
     pub ended: i64,
     /// So many are a superuser's, and go on.
     pub beyond: i64,
+    /// So many of those have a transaction open that writes.
+    pub beyond_writing: i64,
 }
 
 /// What only an old primary has.
@@ -70,6 +79,12 @@ pub struct Surplus {
     pub bytes: i64,
     /// Transactions that were committed there; none where `pg_walinspect` can't be asked.
     pub transactions: Option<i64>,
+}
+
+/// Keeps others from promoting a node, for as long as it lives.
+#[derive(Debug)]
+pub struct Hold {
+    connection: PgConnection,
 }
 
 /// What came of an attempt to write.
@@ -104,9 +119,11 @@ impl NodeControl {
     /// # Errors
     /// [`PostgresNodeConfigError`].
     pub fn new(config: &PostgresNodeConfig) -> Result<Self, PostgresNodeConfigError> {
+        // Whoever waits has a limit of its own; one of the server's would cut off the wait for a promotion that goes on.
         let options = config.control_options()?.map(|options| {
             options
                 .application_name(CONSOLE_APPLICATION)
+                .options([("statement_timeout", "0")])
                 .disable_statement_logging()
         });
         Ok(Self {
@@ -227,20 +244,54 @@ impl NodeControl {
         Ok(())
     }
 
-    /// Ends everybody's sessions but those of WAL senders.
+    /// Ends everybody's sessions that are there now, but those of WAL senders, and waits until they are gone.
+    ///
+    /// # Errors
+    /// [`NodeError`], also when some are not gone in time.
+    pub async fn end_sessions(&self) -> Result<Ended, NodeError> {
+        let mut connection = self.connect().await?;
+        let now = sqlx::query_scalar::<_, OffsetDateTime>("SELECT clock_timestamp()");
+        let now = within(self.timeout, now.fetch_one(&mut connection)).await?;
+        let begun = Instant::now();
+        let mut most = 0;
+        loop {
+            let ending = sqlx::query(END_SESSIONS).bind(now).fetch_one(&mut connection);
+            let row = within(self.timeout, ending).await?;
+            let read = || -> Result<Ended, sqlx::Error> {
+                Ok(Ended {
+                    ended: row.try_get("ended")?,
+                    beyond: row.try_get("beyond")?,
+                    beyond_writing: row.try_get("beyond_writing")?,
+                })
+            };
+            let left = read().map_err(from_sqlx)?;
+            most = most.max(left.ended);
+            if left.ended == 0 {
+                return Ok(Ended { ended: most, ..left });
+            }
+            if begun.elapsed() >= SESSIONS {
+                return Err(NodeError::Refused {
+                    reason: format!(
+                        "{} sessions did not end within {} s",
+                        left.ended,
+                        SESSIONS.as_secs()
+                    ),
+                });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Keeps others from promoting it for as long as the answer lives, and its session: the one that promotes. None if
+    /// somebody else does. It is given back by itself when this process dies or is cut off from the node.
     ///
     /// # Errors
     /// [`NodeError`].
-    pub async fn end_sessions(&self) -> Result<Ended, NodeError> {
+    pub async fn hold(&self) -> Result<Option<Hold>, NodeError> {
         let mut connection = self.connect().await?;
-        let row = within(self.timeout, sqlx::query(END_SESSIONS).fetch_one(&mut connection)).await?;
-        let read = || -> Result<Ended, sqlx::Error> {
-            Ok(Ended {
-                ended: row.try_get("ended")?,
-                beyond: row.try_get("beyond")?,
-            })
-        };
-        read().map_err(from_sqlx)
+        let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(PROMOTER);
+        let got: bool = within(self.timeout, lock.fetch_one(&mut connection)).await?;
+        Ok(got.then_some(Hold { connection }))
     }
 
     /// How far its WAL is on disk, as a primary.
@@ -263,15 +314,39 @@ impl NodeControl {
             .map(|bytes| bytes.map(lsn))
     }
 
-    /// Promotes it, and waits until it is a primary. Answers whether it became one within `limit`.
+    /// Promotes it in the session that keeps others from it, and waits until it is a primary. Answers whether it became one
+    /// within `limit`.
+    ///
+    /// # Errors
+    /// [`NodeError::Refused`] only where it is sure that nothing was begun; with any other it may still come about.
+    pub async fn promote(&self, hold: &mut Hold, limit: Duration) -> Result<bool, NodeError> {
+        /// `insufficient_privilege`, and `object_not_in_prerequisite_state`: it is no standby.
+        const NOT_BEGUN: [&str; 2] = ["42501", "55000"];
+        let seconds = i32::try_from(limit.as_secs()).unwrap_or(60);
+        let promote = sqlx::query_scalar("SELECT pg_promote(true, $1)")
+            .bind(seconds)
+            .fetch_one(&mut hold.connection);
+        match timeout(limit + self.timeout, promote).await {
+            Ok(Ok(promoted)) => Ok(promoted),
+            Ok(Err(sqlx::Error::Database(error)))
+                if error.code().is_none_or(|code| !NOT_BEGUN.contains(&&*code)) =>
+            {
+                Err(NodeError::Unreachable {
+                    reason: error.message().to_owned(),
+                })
+            }
+            Ok(Err(error)) => Err(from_sqlx(error)),
+            Err(_) => Err(NodeError::Timeout { limit }),
+        }
+    }
+
+    /// When its server was started: tells it from any other.
     ///
     /// # Errors
     /// [`NodeError`].
-    pub async fn promote(&self, limit: Duration) -> Result<bool, NodeError> {
-        let seconds = i32::try_from(limit.as_secs()).unwrap_or(60);
-        let mut connection = self.connect().await?;
-        let promote = sqlx::query_scalar("SELECT pg_promote(true, $1)").bind(seconds);
-        within(limit + self.timeout, promote.fetch_one(&mut connection)).await
+    pub async fn started_at(&self) -> Result<String, NodeError> {
+        self.ask("SELECT pg_postmaster_start_time()::text", self.timeout)
+            .await
     }
 
     /// What it has after the place at which another node became the primary.

@@ -40,11 +40,11 @@ impl WriteProbe {
         })
     }
 
-    /// Writes a row and reads it back. Answers which server it was, `host:port`.
+    /// Writes a row and reads it back. Answers which server it was, `host:port`, and when that was started.
     ///
     /// # Errors
     /// Why it was not so, in words without a full stop.
-    pub async fn write_and_read(&self, token: Uuid) -> Result<String, String> {
+    pub async fn write_and_read(&self, token: Uuid) -> Result<(String, String), String> {
         let table = &self.table;
         // Only the last ones are kept. The simple protocol: between clients and server a pooler may stand that gives each
         // transaction another server.
@@ -53,7 +53,8 @@ impl WriteProbe {
              INSERT INTO {table} (token) VALUES ('{token}') ON CONFLICT (token) DO UPDATE SET at = now(); COMMIT"
         );
         let reading = format!(
-            "SELECT coalesce(host(inet_server_addr()), 'its socket') || coalesce(':' || inet_server_port(), '') AS server \
+            "SELECT coalesce(host(inet_server_addr()), 'its socket') || coalesce(':' || inet_server_port(), '') AS server, \
+                    pg_postmaster_start_time()::text AS started_at \
                FROM {table} WHERE token = '{token}'"
         );
         let work = async {
@@ -64,10 +65,10 @@ impl WriteProbe {
             let row = sqlx::raw_sql(AssertSqlSafe(reading))
                 .fetch_one(&mut connection)
                 .await?;
-            row.try_get("server")
+            Ok((row.try_get("server")?, row.try_get("started_at")?))
         };
         match timeout(LIMIT, work).await {
-            Ok(Ok(server)) => Ok(server),
+            Ok(Ok(seen)) => Ok(seen),
             Ok(Err(sqlx::Error::RowNotFound)) => Err("what was written is not there".to_owned()),
             Ok(Err(error)) => Err(format!("the clients' address {}", from_sqlx(error))),
             Err(_) => Err(format!(

@@ -202,7 +202,7 @@ impl FailoverConfig {
             ("silence_s", u64::from(self.silence_s), 1..=3600),
             ("patience_s", self.patience_s, 1..=100),
             ("fence_timeout_s", self.fence_timeout_s, 1..=120),
-            ("rejoin_timeout_s", self.rejoin_timeout_s, 1..=1700),
+            ("rejoin_timeout_s", self.rejoin_timeout_s, 1..=1400),
         ];
         if let Some((key, _, range)) = bounds
             .into_iter()

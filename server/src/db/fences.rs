@@ -15,9 +15,12 @@ pub struct FenceRow {
     pub action_id: Uuid,
     /// The action's number, for people.
     pub number: i64,
+    /// Whether the action is a switchover, which makes the node read-only itself.
+    pub planned: bool,
     pub new_primary: String,
     pub ordered_at: OffsetDateTime,
     pub promoted_at: Option<i64>,
+    pub timeline: Option<i32>,
     pub enforced_at: Option<OffsetDateTime>,
     pub lost_bytes: Option<i64>,
     pub lost_transactions: Option<i64>,
@@ -30,7 +33,7 @@ pub struct FenceRow {
 /// [`DbError`].
 pub async fn open(executor: impl PgExecutor<'_>) -> Result<Vec<FenceRow>, DbError> {
     Ok(sqlx::query_as(
-        "select f.id, f.node, f.action_id, a.number, f.new_primary, f.ordered_at, f.promoted_at, f.enforced_at, f.lost_bytes,
+        "select f.id, f.node, f.action_id, a.number, a.kind = 'switchover' as planned, f.new_primary, f.ordered_at, f.promoted_at, f.timeline, f.enforced_at, f.lost_bytes,
                 f.lost_transactions, f.measured_at
            from quarterdeck.fences f join quarterdeck.actions a on a.id = f.action_id
           where f.lifted_at is null order by f.ordered_at",
@@ -45,7 +48,7 @@ pub async fn open(executor: impl PgExecutor<'_>) -> Result<Vec<FenceRow>, DbErro
 /// [`DbError`].
 pub async fn order(connection: &mut PgConnection, row: &FenceRow) -> Result<(), DbError> {
     sqlx::query(
-        "update quarterdeck.fences set lifted_at = $2, lifted = 'a later order' where node = $1 and lifted_at is null and id <> $3",
+        "update quarterdeck.fences set lifted_at = $2, lifted = 'a later order' where node = $1 and lifted_at is null and id <> $3 and ordered_at <= $2",
     )
     .bind(&row.node)
     .bind(row.ordered_at)
@@ -53,8 +56,8 @@ pub async fn order(connection: &mut PgConnection, row: &FenceRow) -> Result<(), 
     .execute(&mut *connection)
     .await?;
     sqlx::query(
-        "insert into quarterdeck.fences (id, node, action_id, new_primary, ordered_at, promoted_at) values ($1, $2, $3, $4, $5, $6)
-         on conflict (id) do update set promoted_at = excluded.promoted_at",
+        "insert into quarterdeck.fences (id, node, action_id, new_primary, ordered_at, promoted_at, timeline) values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict (id) do update set promoted_at = excluded.promoted_at, timeline = excluded.timeline",
     )
     .bind(row.id)
     .bind(&row.node)
@@ -62,6 +65,7 @@ pub async fn order(connection: &mut PgConnection, row: &FenceRow) -> Result<(), 
     .bind(&row.new_primary)
     .bind(row.ordered_at)
     .bind(row.promoted_at)
+    .bind(row.timeline)
     .execute(connection)
     .await?;
     Ok(())

@@ -59,7 +59,7 @@ pub(super) async fn check(config: Option<&FailoverConfig>, nodes: &[PostgresNode
     findings.push(match WriteProbe::new(config) {
         Err(error) => Finding::fail(AREA, "probe", error.to_string(), "Correct failover.probe_url."),
         Ok(probe) => match probe.write_and_read(Uuid::nil()).await {
-            Ok(server) => Finding::ok(AREA, "probe", format!("a row was written and read, by {server}")),
+            Ok((server, _)) => Finding::ok(AREA, "probe", format!("a row was written and read, by {server}")),
             Err(why) => Finding::fail(
                 AREA,
                 "probe",

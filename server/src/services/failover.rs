@@ -14,7 +14,7 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 
 pub use act::ActError;
-pub use guard::By;
+pub use guard::{By, Promoted};
 pub use known::Known;
 
 use super::{

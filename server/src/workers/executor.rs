@@ -141,8 +141,7 @@ impl Execution {
         tracing::info!(action = %id, number = run.number, kind = %run.plan.params.kind(), "an action begins");
         let mut log = StepLog::of(&self.actions, id, self.worker);
         let outcome = match self.steps(&*handler, &mut run, &mut log).await {
-            Some(Outcome::Failed(failure)) => self.taken_back(&*handler, &run, failure, &mut log).await,
-            Some(outcome) => outcome,
+            Some(outcome) => self.taken_back(&*handler, &run, outcome, &mut log).await,
             None => {
                 tracing::error!(action = %id, "an action was lost to another worker, or can't be recorded; nothing more is done");
                 return;
@@ -251,17 +250,17 @@ impl Execution {
         }))
     }
 
-    /// Takes back what was begun, and says so with the failure.
+    /// Takes back what was begun, where it ended before its aim, and says so with the outcome.
     async fn taken_back(
         &self,
         handler: &dyn Handler,
         run: &Run,
-        failure: Failure,
+        outcome: Outcome,
         log: &mut StepLog,
     ) -> Outcome {
-        let at = failure.step().unwrap_or_default().to_owned();
+        let at = outcome.step().unwrap_or_default().to_owned();
         tokio::select! {
-            outcome = taken_back(handler, run, failure) => outcome,
+            outcome = taken_back(handler, run, outcome) => outcome,
             () = log.lost() => Outcome::Unknown {
                 step: at,
                 known: "Another worker has the action, or it can't be recorded; what was begun may not be taken back.".to_owned(),

@@ -128,11 +128,13 @@ async fn a_standby_that_does_not_catch_up_ends_it_and_the_primary_writes_again()
 enum Gone {
     Standby,
     PgBouncer,
+    /// Nothing goes away: the operator thinks better of it.
+    Wish,
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_goes_away_in_the_middle_leaves_a_primary_that_takes_writes() {
-    futures::future::join_all([Gone::Standby, Gone::PgBouncer].map(gone_in_the_middle)).await;
+    futures::future::join_all([Gone::Standby, Gone::PgBouncer, Gone::Wish].map(gone_in_the_middle)).await;
 }
 
 async fn gone_in_the_middle(gone: Gone) {
@@ -162,10 +164,22 @@ async fn gone_in_the_middle(gone: Gone) {
     match gone {
         Gone::Standby => pair.second.kill(),
         Gone::PgBouncer => pair.pgbouncer.kill(),
+        Gone::Wish => {
+            let stop = bridge
+                .olive
+                .post_json(&format!("/api/v1/actions/{id}/cancel"), &json!({}))
+                .await;
+            assert!(stop.status.is_success(), "{}", stop.body);
+            rustix::process::kill_process(sender, rustix::process::Signal::CONT).unwrap();
+        }
     }
     let action = bridge.ended(&id).await;
     rustix::process::kill_process(sender, rustix::process::Signal::CONT).unwrap();
     let (state, words) = match gone {
+        Gone::Wish => (
+            "failed",
+            "olive stopped it before this step. db-1 takes writes as before. PgBouncer lets clients go on.",
+        ),
         Gone::Standby => (
             "failed",
             "db-1 takes writes as before. PgBouncer lets clients go on.",
@@ -178,7 +192,7 @@ async fn gone_in_the_middle(gone: Gone) {
     assert_eq!(action["line"]["state"], state, "{gone:?}: {action:#}");
     assert!(action.to_string().contains(words), "{gone:?}: {action:#}");
     pair.first.sql("app", "INSERT INTO rows VALUES (1)").unwrap();
-    if gone == Gone::Standby {
+    if gone != Gone::PgBouncer {
         let mut writer = Writer::start(pair.through("app", "app"));
         writer.wait_for(3).await;
         writer.stop().await;

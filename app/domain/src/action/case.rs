@@ -205,6 +205,17 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// The step that it ended at; none where it is done, or nothing was begun.
+    pub fn step(&self) -> Option<&str> {
+        match self {
+            Self::Succeeded { .. } => None,
+            Self::Failed(failure) => failure.step(),
+            Self::Unknown { step, .. } => Some(step),
+        }
+    }
+}
+
 /// What happens to an action.
 #[derive(Debug, Clone)]
 pub enum Event {

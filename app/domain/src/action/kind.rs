@@ -172,8 +172,9 @@ const CHECK_MAINTENANCE: &str = "Ask the service from outside: every request but
      the console shows what its probes see.";
 const CHECK_PRIMARY: &str = "Open the topology page, or ask each node SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only'): exactly \
      one may answer false and off. Then see where clients are sent (SHOW DATABASES in PgBouncer) and whether they are held back \
-     (paused = 1; RESUME lets them go on). While the candidate is still in recovery nothing has changed places: let the old primary \
-     write again with ALTER SYSTEM RESET default_transaction_read_only and SELECT pg_reload_conf(). Once it is promoted, the old one must stay \
+     (paused = 1; RESUME lets them go on). If the promotion was begun, it may still come about while the candidate is in recovery: stop the \
+     candidate, or wait until it is a primary, before you make any other node take writes. If it was not begun, nothing has changed places: let the \
+     old primary write again with ALTER SYSTEM RESET default_transaction_read_only and SELECT pg_reload_conf(). Once it is promoted, the old one must stay \
      read-only until it is made a standby. Where Patroni runs the cluster, patronictl list says who leads, and Patroni sees to the rest.";
 const POOL_RUNBOOK: Option<&str> = Some("pool-exhausted");
 

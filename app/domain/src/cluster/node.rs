@@ -11,6 +11,8 @@ pub struct NodeSight {
     pub name: String,
     /// What it said, or why nothing was heard, in words: "does not answer within 3000 ms".
     pub answer: Result<NodeState, String>,
+    /// Whether a server is there and refuses: it is not gone, though it says nothing of itself.
+    pub refuses: bool,
 }
 
 impl NodeSight {

@@ -269,6 +269,7 @@ mod tests {
         });
         NodeSight {
             name: name.into(),
+            refuses: false,
             answer: Ok(state(timeline, part)),
         }
     }
@@ -290,6 +291,7 @@ mod tests {
         });
         NodeSight {
             name: name.into(),
+            refuses: false,
             answer: Ok(state(timeline, part)),
         }
     }
@@ -297,6 +299,7 @@ mod tests {
     fn silent(name: &str) -> NodeSight {
         NodeSight {
             name: name.into(),
+            refuses: false,
             answer: Err("cannot be reached: Connection refused".into()),
         }
     }

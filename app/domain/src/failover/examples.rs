@@ -6,6 +6,7 @@ use crate::cluster::{Follower, Lsn, NodeSight, NodeState, Part, PrimaryState, Re
 fn node(name: &str, timeline: i32, part: Part) -> NodeSight {
     NodeSight {
         name: name.into(),
+        refuses: false,
         answer: Ok(NodeState {
             system_identifier: Some(7),
             version: 15,
@@ -65,6 +66,7 @@ pub fn standby(name: &str, timeline: i32, received: u64) -> NodeSight {
 pub fn silent(name: &str) -> NodeSight {
     NodeSight {
         name: name.into(),
+        refuses: false,
         answer: Err("cannot be reached: Connection refused".into()),
     }
 }

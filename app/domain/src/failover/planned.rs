@@ -59,7 +59,7 @@ pub fn switchover_gates(situation: &Situation<'_>, candidate: &str) -> Vec<Gate>
             "The old primary can become a standby",
             rejoin(situation, name),
         ),
-        situation.repoint(name),
+        situation.repoint(name, false),
         situation.alone(),
         situation.rights(&name.into_iter().chain([candidate]).collect::<Vec<_>>()),
     ]
@@ -83,7 +83,12 @@ fn primary_healthy(situation: &Situation<'_>, candidate: &str) -> Judged {
                 passed(format!("{} takes writes, and nobody else does.", one.name))
             }
         }
-        ([], _) => refused("No node takes writes. If the primary is gone for good, ask for a failover."),
+        ([], Some((counted, _, _))) => refused(format!(
+            "{} is a primary and is kept read-only. If no other node was promoted, and no promotion is under way, let it write again: ALTER \
+             SYSTEM RESET default_transaction_read_only; SELECT pg_reload_conf().",
+            counted.name
+        )),
+        ([], None) => refused("No node takes writes. If the primary is gone for good, ask for a failover."),
         ([_], _) => refused("The node that takes writes is not the one on the highest timeline."),
         (several, _) => {
             let names: Vec<_> = several.iter().map(|(sight, _, _)| sight.name.as_str()).collect();

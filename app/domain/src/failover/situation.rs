@@ -174,13 +174,17 @@ impl<'a> Situation<'a> {
     }
 
     /// Whether `from` is where clients are sent, as far as it matters, and the thing that sends them answers.
-    pub(super) fn repoint(&self, from: Option<&str>) -> Gate {
+    pub(super) fn repoint(&self, from: Option<&str>, may_be_held: bool) -> Gate {
         let verdict = match &self.routing.now {
             Ok(_) if self.routing.by_itself => passed(format!(
                 "Clients find the primary by {}; the last step sees that they do.",
                 self.routing.by
             )),
             Err(why) => refused(format!("{} can't be asked: {why}.", self.routing.by)),
+            Ok((_, true)) if may_be_held => warned(format!(
+                "{} holds clients back already, as it should until they are sent to the new primary.",
+                self.routing.by
+            )),
             Ok((_, true)) => refused(format!(
                 "{} holds clients back already; let them go on first (RESUME).",
                 self.routing.by

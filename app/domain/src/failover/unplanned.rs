@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     action::{Gate, Verdict},
-    cluster::NodeSight,
+    cluster::{NodeSight, Receiver},
 };
 
 /// The primary that is gone, from the candidate's view: the one that was seen as such last, else the only other node.
@@ -42,7 +42,7 @@ pub fn failover_gates(situation: &Situation<'_>, candidate: &str, accept_loss: b
         situation.replay(candidate),
         loss(situation, candidate, gone, accept_loss),
         fence(situation, gone),
-        situation.repoint(gone),
+        situation.repoint(gone, true),
         situation.alone(),
         situation.rights(&[candidate]),
     ]
@@ -70,14 +70,44 @@ fn primary_unreachable(situation: &Situation<'_>, candidate: &str, gone: Option<
             return gate(
                 NAME,
                 TITLE,
-                refused(format!(
-                    "The console reaches {gone}. For a planned change ask for a switchover."
-                )),
+                refused(
+                    if situation
+                        .topology()
+                        .node(gone)
+                        .and_then(NodeSight::state)
+                        .is_some_and(|state| state.read_only)
+                    {
+                        format!(
+                            "The console reaches {gone}, which is kept read-only. If no other node was promoted, and no promotion is under way, let it \
+                         write again: ALTER SYSTEM RESET default_transaction_read_only; SELECT pg_reload_conf()."
+                        )
+                    } else {
+                        format!("The console reaches {gone}. For a planned change ask for a switchover.")
+                    },
+                ),
             );
         }
         Some(Err(silence)) => silence.as_str(),
         None => "is not configured",
     };
+    if situation.topology().node(gone).is_some_and(|node| node.refuses) {
+        return gate(
+            NAME,
+            TITLE,
+            refused(format!(
+                "{gone} {silence}: it refuses the console, and so it is there. It may well be taking writes."
+            )),
+        );
+    }
+    if let Some(other) = hears(situation, candidate) {
+        return gate(
+            NAME,
+            TITLE,
+            refused(format!(
+                "{other} still hears its primary, which is not {candidate}: {gone} may well be taking writes."
+            )),
+        );
+    }
     let heard = situation
         .standby(candidate)
         .and_then(|(_, standby)| standby.receiver.as_ref());
@@ -124,6 +154,25 @@ fn primary_unreachable(situation: &Situation<'_>, candidate: &str, gone: Option<
         warned(format!("{}. But {}.", says_gone.join("; "), says_not.join("; ")))
     };
     gate(NAME, TITLE, verdict).with_figure(figure)
+}
+
+/// Another standby that hears a primary, which is not the candidate.
+fn hears<'a>(situation: &Situation<'a>, candidate: &str) -> Option<&'a str> {
+    let from_candidate = |receiver: &Receiver| {
+        let (host, port) = &situation.means(candidate)?.address;
+        Some(receiver.sender_host.as_ref()? == host && receiver.sender_port? == i32::from(*port))
+    };
+    let hearing = |sight: &&NodeSight| {
+        let receiver = sight.standby().and_then(|(_, standby)| standby.receiver.as_ref());
+        receiver.is_some_and(|receiver| {
+            let fresh = receiver
+                .last_message_age_ms
+                .is_some_and(|age| age <= situation.limits.silence_ms);
+            receiver.status == "streaming" && fresh && from_candidate(receiver) != Some(true)
+        })
+    };
+    let others = situation.sights.iter().filter(|sight| sight.name != candidate);
+    others.filter(hearing).map(|sight| sight.name.as_str()).next()
 }
 
 fn same_system(situation: &Situation<'_>, candidate: &str, gone: Option<&str>) -> Gate {
@@ -325,6 +374,26 @@ mod tests {
         let (verdict, reason) = case.judged("primary_unreachable");
         assert_eq!(verdict, Verdict::Refused);
         assert!(reason.contains("reaches a"), "{reason}");
+    }
+
+    #[test]
+    fn a_primary_that_refuses_the_console_or_is_heard_by_another_standby_is_not_gone() {
+        let mut case = Case::new();
+        case.sights[0].refuses = true;
+        assert_eq!(case.judged("primary_unreachable").0, Verdict::Refused);
+        let mut case = Case::new();
+        case.sights.push(standby("c", 1, 900));
+        let (verdict, reason) = case.judged("primary_unreachable");
+        assert_eq!(verdict, Verdict::Refused);
+        assert!(reason.contains("c still hears"), "{reason}");
+        // It follows the candidate.
+        if let Ok(state) = &mut case.sights[2].answer
+            && let Part::Standby(standby) = &mut state.part
+            && let Some(receiver) = &mut standby.receiver
+        {
+            (receiver.sender_host, receiver.sender_port) = (Some("127.0.0.1".into()), Some(2));
+        }
+        assert_eq!(case.judged("primary_unreachable").0, Verdict::Passed);
     }
 
     #[test]

@@ -263,7 +263,7 @@ impl ClientRouting for Pgbouncer {
 
     fn cut(&self) -> Work<'_, Result<String, String>> {
         Box::pin(async move {
-            self.all("KILL", |one| one.paused).await?;
+            self.all("KILL", |_| false).await?;
             Ok("PgBouncer has cut off what was under way, and holds clients back.".to_owned())
         })
     }

@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use super::{
     ActionError, Actions, Asking, Handler, Run, StepDone, StepError,
-    kinds::{one_step, taken_back},
+    kinds::{Held, one_step, taken_back},
     views::plan_view,
 };
 use crate::{
@@ -329,11 +329,10 @@ impl Emergency {
             plan: intent.plan.clone(),
             started_at: self.actions.clock.now(),
             done: Vec::new(),
+            held: Held::default(),
         };
-        let outcome = match steps(journal, &*handler, &mut run).await {
-            Outcome::Failed(failure) => taken_back(&*handler, &run, failure).await,
-            outcome => outcome,
-        };
+        let outcome = steps(journal, &*handler, &mut run).await;
+        let outcome = taken_back(&*handler, &run, outcome).await;
         tracing::warn!(%action, ?outcome, "the action ends");
         if let Err(error) = journal.append(Entry::Ended { action, outcome }).await {
             tracing::error!(%action, error = &error as &dyn std::error::Error, "how an action ended could not be written into the journal");

@@ -1,6 +1,6 @@
 //! What the kinds of actions need of the outside: one handler a kind.
 
-use std::{fmt::Debug, pin::Pin, sync::Arc, time::Duration};
+use std::{any::Any, fmt::Debug, pin::Pin, sync::Arc, time::Duration};
 
 use quarterdeck_domain::action::{ActionKind, Failure, Outcome, Params, Plan, StepSpec};
 use serde_json::Value;
@@ -75,7 +75,12 @@ pub struct Run {
     pub started_at: OffsetDateTime,
     /// The steps that are done, by name.
     pub done: Vec<(&'static str, StepDone)>,
+    /// What a step holds for those that follow. It is let go of when the execution ends, in whatever way.
+    pub held: Held,
 }
+
+/// Something that is held while an execution lasts: a lock with its session, say.
+pub type Held = Arc<tokio::sync::Mutex<Option<Box<dyn Any + Send>>>>;
 
 impl Run {
     /// What was done, in sentences.
@@ -122,29 +127,38 @@ pub async fn one_step(handler: &dyn Handler, run: &Run, step: &StepSpec) -> Resu
 }
 
 /// Takes back what was begun, and says so with the failure.
-pub async fn taken_back(handler: &dyn Handler, run: &Run, failure: Failure) -> Outcome {
-    let Some(at) = failure.step().map(str::to_owned) else {
-        return Outcome::Failed(failure);
+pub async fn taken_back(handler: &dyn Handler, run: &Run, outcome: Outcome) -> Outcome {
+    let Some(at) = outcome.step().map(str::to_owned) else {
+        return outcome;
     };
-    let Ok(taken) = tokio::time::timeout(TAKE_BACK, handler.take_back(run, &at, Ending::Known)).await else {
-        return Outcome::Unknown {
-            step: at,
-            known: "What was begun could not be taken back in time.".to_owned(),
-        };
+    // How far a step came whose outcome is not known is not known, as if its worker had died in it.
+    let ending = if matches!(outcome, Outcome::Unknown { .. }) {
+        Ending::Abandoned
+    } else {
+        Ending::Known
     };
-    match (taken, failure) {
-        (Ok(None), failure) => Outcome::Failed(failure),
-        (Ok(Some(said)), Failure::Step { step, reason }) => Outcome::Failed(Failure::Step {
+    let said = match tokio::time::timeout(TAKE_BACK, handler.take_back(run, &at, ending)).await {
+        Ok(Ok(None)) => return outcome,
+        Ok(Ok(Some(said))) => Ok(said),
+        Ok(Err(left)) => Err(left),
+        Err(_) => Err("What was begun could not be taken back in time.".to_owned()),
+    };
+    let (step, known, is_known) = match outcome {
+        Outcome::Failed(Failure::Step { step, reason }) => (step, reason, true),
+        Outcome::Failed(Failure::Stopped { by, before }) => {
+            (before, format!("{by} stopped it before this step."), true)
+        }
+        Outcome::Unknown { step, known } => (step, known, false),
+        outcome => return outcome,
+    };
+    match said {
+        Ok(said) if is_known => Outcome::Failed(Failure::Step {
             step,
-            reason: format!("{reason} {said}"),
+            reason: format!("{known} {said}"),
         }),
-        (Ok(Some(_)), failure) => Outcome::Failed(failure),
-        (Err(left), failure) => Outcome::Unknown {
-            step: at,
-            known: match failure {
-                Failure::Step { reason, .. } => format!("{reason} {left}"),
-                Failure::NotBegun { .. } | Failure::Stopped { .. } => left,
-            },
+        Ok(said) | Err(said) => Outcome::Unknown {
+            step,
+            known: format!("{known} {said}"),
         },
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     ActionError, Actions, Ending, Handler, Run, StepDone,
-    kinds::TAKE_BACK,
+    kinds::{Held, TAKE_BACK},
     transition::{DB_LIMIT, LEASE, Transition},
 };
 use crate::db::{self, actions::StepRow};
@@ -85,6 +85,7 @@ impl Actions {
             plan,
             started_at,
             done: Vec::new(),
+            held: Held::default(),
         };
         Ok((handler, run))
     }
@@ -184,6 +185,7 @@ impl Actions {
                     done: done(&plan, &steps),
                     plan,
                     started_at: *at,
+                    held: Held::default(),
                 };
                 self.take_back_abandoned(&run, begun).await
             }

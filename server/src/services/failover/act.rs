@@ -8,12 +8,14 @@ use tokio::time::Instant;
 use super::Failover;
 use crate::clients::{
     node_connection::NodeError,
-    node_control::WriteAttempt,
+    node_control::{Hold, WriteAttempt},
     program::{Ended, Program, last_line},
 };
 
 /// Time between two looks at something that is waited for.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long a checkpoint may take before a node rejoins.
+const CHECKPOINT: Duration = Duration::from_secs(280);
 /// How long a promotion may take.
 const PROMOTION: Duration = Duration::from_secs(60);
 /// How long a node may take to stream after it was made a standby.
@@ -53,6 +55,12 @@ impl Failover {
         let control = &self.node(node)?.control;
         control.set_read_only(true).await?;
         let ended = control.end_sessions().await?;
+        if ended.beyond_writing > 0 {
+            return Err(ActError::Refused(format!(
+                "{} sessions of superusers have a transaction open that writes, and can't be ended by this role; end them first",
+                ended.beyond_writing
+            )));
+        }
         if control.try_to_write().await? == WriteAttempt::Taken {
             return Err(ActError::Refused(format!(
                 "{node} still takes writes though it is read-only"
@@ -81,6 +89,8 @@ impl Failover {
     ) -> Result<Lsn, ActError> {
         let (primary, candidate) = (&self.node(primary)?.control, &self.node(candidate)?.control);
         let begun = Instant::now();
+        // It also brings to disk what was acknowledged before it was there (synchronous_commit = off).
+        primary.checkpoint(patience).await?;
         let aim = primary.flushed().await?;
         loop {
             let reached = candidate.replayed().await?;
@@ -99,25 +109,58 @@ impl Failover {
         }
     }
 
-    /// Promotes a standby and waits until it takes writes. Answers up to where it had replayed.
+    /// Keeps everybody else from promoting a node while the answer lives.
+    ///
+    /// # Errors
+    /// [`ActError::Refused`], also when somebody else does.
+    pub async fn hold(&self, candidate: &str) -> Result<Hold, ActError> {
+        let hold = self.node(candidate)?.control.hold().await?;
+        hold.ok_or_else(|| {
+            ActError::Refused(format!(
+                "another console, or another action, is about to promote {candidate}"
+            ))
+        })
+    }
+
+    /// Whether a node is a standby now.
+    ///
+    /// # Errors
+    /// [`ActError`] when it can't be asked.
+    pub async fn is_standby(&self, node: &str) -> Result<bool, ActError> {
+        Ok(self.node(node)?.control.present().await?.in_recovery)
+    }
+
+    /// Whether a node is the very server that was started then; none where there is nothing to ask it by.
+    ///
+    /// # Errors
+    /// [`ActError`] when it can't be asked.
+    pub async fn is_server(&self, node: &str, started_at: &str) -> Result<Option<bool>, ActError> {
+        let control = &self.node(node)?.control;
+        if !control.is_configured() {
+            return Ok(None);
+        }
+        Ok(Some(control.started_at().await? == started_at))
+    }
+
+    /// Promotes a standby in the session that keeps others from it, and waits until it takes writes. Answers up to where it had
+    /// replayed.
     ///
     /// # Errors
     /// [`ActError::Unknown`] where the promotion was asked for and did not come about in time: it may still.
-    pub async fn promote(&self, candidate: &str) -> Result<Option<Lsn>, ActError> {
+    pub async fn promote(&self, candidate: &str, hold: &mut Hold) -> Result<Option<Lsn>, ActError> {
         let control = &self.node(candidate)?.control;
-        let before = control.present().await?;
-        if !before.in_recovery {
+        if !control.present().await?.in_recovery {
             return Err(ActError::Refused(format!("{candidate} is no standby any more")));
         }
-        let asked = control.promote(PROMOTION).await;
+        let asked = control.promote(hold, PROMOTION).await;
         let present = control.present().await;
         match (asked, present) {
             (_, Ok(present)) if !present.in_recovery => {
                 if present.read_only {
                     // It was kept from writing when it was a primary before.
                     control.set_read_only(false).await.map_err(|error| {
-                        ActError::Refused(format!(
-                            "{candidate} is promoted, but stays read-only ({error}): run ALTER SYSTEM RESET default_transaction_read_only and SELECT pg_reload_conf() there"
+                        ActError::Unknown(format!(
+                            "{candidate} is promoted and is the primary, but stays read-only ({error}): run ALTER SYSTEM RESET default_transaction_read_only and SELECT pg_reload_conf() on {candidate}, and on no other node"
                         ))
                     })?;
                 }
@@ -130,21 +173,14 @@ impl Failover {
             (asked, _) => {
                 let why = match asked {
                     Err(error) => format!("{candidate} {error}"),
-                    Ok(_) => format!("{candidate} is still in recovery after {} s", PROMOTION.as_secs()),
+                    Ok(true) => format!("{candidate} can't be asked what it is now"),
+                    Ok(false) => format!("{candidate} is still in recovery after {} s", PROMOTION.as_secs()),
                 };
                 Err(ActError::Unknown(format!(
                     "it was asked to promote, and {why}; it may still become a primary"
                 )))
             }
         }
-    }
-
-    /// Whether a node is a standby.
-    ///
-    /// # Errors
-    /// [`ActError`] when it can't be asked.
-    pub async fn is_standby(&self, node: &str) -> Result<bool, ActError> {
-        Ok(self.node(node)?.control.present().await?.in_recovery)
     }
 
     /// Sends clients to a node.
@@ -177,7 +213,7 @@ impl Failover {
     pub async fn rejoin(&self, node: &str, primary: &str) -> Result<Option<String>, ActError> {
         let limit = Duration::from_secs(self.config.rejoin_timeout_s);
         // Until its first checkpoint a new primary's control file has the old timeline, and pg_rewind finds nothing to do.
-        self.checkpoint(primary, limit).await?;
+        self.checkpoint(primary, CHECKPOINT).await?;
         let said = match self.run(&self.node(node)?.rejoin, limit).await? {
             None => return Ok(None),
             Some(said) => said,
@@ -237,6 +273,12 @@ impl Failover {
             return Ok(None);
         }
         Ok(Some(control.try_to_write().await? == WriteAttempt::Refused))
+    }
+
+    /// The timeline of a node; none if it does not say.
+    pub async fn timeline(&self, node: &str) -> Option<i32> {
+        let sights = self.cluster.look().await.sights;
+        Topology::new(&sights).node(node)?.state()?.timeline
     }
 
     /// The primaries that take writes, by name.

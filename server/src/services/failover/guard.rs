@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::PoisonError, time::Duration};
 use quarterdeck_app::view::topology::FenceView;
 use quarterdeck_domain::{
     audit::{Action, Actor, Detail, Object, Outcome},
-    cluster::{Lsn, Topology},
+    cluster::{Lsn, NodeSight, Topology},
 };
 use uuid::Uuid;
 
@@ -35,6 +35,15 @@ pub(super) struct Orders {
     by_node: BTreeMap<String, Order>,
 }
 
+/// Where a new primary began.
+#[derive(Debug, Clone, Copy)]
+pub struct Promoted {
+    /// Up to where it had replayed.
+    pub at: Option<Lsn>,
+    /// Its timeline.
+    pub timeline: Option<i32>,
+}
+
 /// Which action orders it.
 #[derive(Debug, Clone, Copy)]
 pub struct By {
@@ -42,6 +51,8 @@ pub struct By {
     pub action: Uuid,
     /// Its number, for people.
     pub number: i64,
+    /// Whether it is a switchover: it has made the node read-only itself, and ended the sessions.
+    pub planned: bool,
 }
 
 impl Failover {
@@ -52,14 +63,19 @@ impl Failover {
     /// Orders that a node takes no writes any more, because another is the primary, or is about to be. Known here at
     /// once, and written down as soon as the database takes it. Ordered again by the same action, it has the place at
     /// which the new primary began.
-    pub async fn order_fence(&self, by: By, node: &str, new_primary: &str, promoted_at: Option<Lsn>) {
+    pub async fn order_fence(&self, by: By, node: &str, new_primary: &str, promoted: Option<Promoted>) {
         let now = self.clock.now();
+        let (promoted_at, timeline) = match promoted {
+            None => (None, None),
+            Some(promoted) => (promoted.at, promoted.timeline),
+        };
         let promoted_at = promoted_at.and_then(|lsn| i64::try_from(lsn.bytes()).ok());
         self.orders(|orders| {
             let known = orders.by_node.get(node).map(|order| &order.row);
             let row = match known.filter(|known| known.action_id == by.action) {
                 Some(known) => FenceRow {
                     promoted_at,
+                    timeline,
                     ..known.clone()
                 },
                 None => FenceRow {
@@ -67,9 +83,11 @@ impl Failover {
                     node: node.to_owned(),
                     action_id: by.action,
                     number: by.number,
+                    planned: by.planned,
                     new_primary: new_primary.to_owned(),
                     ordered_at: now,
                     promoted_at,
+                    timeline,
                     enforced_at: None,
                     lost_bytes: None,
                     lost_transactions: None,
@@ -167,8 +185,13 @@ impl Failover {
 
     /// Holds every order against how the nodes are now.
     pub async fn enforce(&self, looked: &Looked) {
+        // What is known here first: the database may be away.
+        self.enforce_known(looked).await;
         self.save_orders().await;
         self.load_orders().await;
+    }
+
+    async fn enforce_known(&self, looked: &Looked) {
         let rows = self.orders(|orders| {
             let rows = orders.by_node.values().map(|order| order.row.clone());
             rows.collect::<Vec<_>>()
@@ -182,7 +205,8 @@ impl Failover {
                 self.lift(&row, "it is a standby").await;
             } else if replaced(&topology, &row) {
                 let read_only = sight.state().is_some_and(|state| state.read_only);
-                let kept = if read_only {
+                // Half done counts as not done: sessions that were there before may still write.
+                let kept = if read_only && (row.enforced_at.is_some() || row.planned) {
                     Ok(())
                 } else {
                     self.keep_from_writes(&row).await
@@ -321,15 +345,12 @@ impl Failover {
     }
 }
 
-/// Whether a node takes the part of a primary that another has by now: that one is on a higher timeline. One that was
-/// promoted since is not meant by the order any more.
+/// Whether a node takes the part of a primary that another has, or had since: on a lower timeline than that one began. One that
+/// was promoted since is not meant by the order any more.
 fn replaced(topology: &Topology<'_>, row: &FenceRow) -> bool {
-    let timeline = |name: &str| {
-        let (state, _) = topology.node(name)?.primary()?;
-        state.timeline
-    };
-    match (timeline(&row.node), timeline(&row.new_primary)) {
-        (Some(old), Some(new)) => old < new,
+    let primary = topology.node(&row.node).and_then(NodeSight::primary);
+    match (primary.and_then(|(state, _)| state.timeline), row.timeline) {
+        (Some(its), Some(since)) => its < since,
         (None, _) | (_, None) => false,
     }
 }

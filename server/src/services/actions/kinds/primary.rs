@@ -59,7 +59,7 @@ impl Handler for PrimaryHandler {
             let (old, candidate) = nodes(run)?;
             let planned = matches!(run.plan.params, Params::Switchover { .. });
             match (planned, name) {
-                (true, "checkpoint") => self.checkpoint(old).await,
+                (true, "checkpoint") => self.checkpoint(run, old, candidate).await,
                 (true, "pause") => clients::pause(&self.failover).await,
                 (true, "stop_writes") => self.stop_writes(old).await,
                 (true, "catch_up") => self.catch_up(old, candidate).await,
@@ -81,28 +81,51 @@ impl Handler for PrimaryHandler {
         ending: Ending,
     ) -> Work<'a, Result<Option<String>, String>> {
         Box::pin(async move {
-            match nodes(run) {
-                // Once it is promoted there is no way back but another switchover.
-                Ok(_) if may_be_promoted(run, at, ending) => Ok(None),
-                // The promotion may have been begun without a record, see `StepSpec::covered`.
-                Ok((_, candidate))
-                    if ending == Ending::Abandoned && !self.stays_standby(candidate).await? =>
-                {
-                    Ok(None)
-                }
-                Ok((old, candidate)) => self.let_go_on(run, (old, candidate), at).await,
-                Err(_) => Ok(None),
+            let Ok((old, candidate)) = nodes(run) else {
+                return Ok(None);
+            };
+            // Once it is promoted there is no way back but another switchover; and one that was asked for may still come about.
+            if may_be_promoted(run, at, ending) {
+                return Ok(Some(held_text(candidate)));
             }
+            if ending == Ending::Abandoned && run.held.lock().await.is_none() {
+                // Its worker may live and only be cut off from the record: whoever has this is the only one that can promote.
+                let hold = self.failover.hold(candidate).await.map_err(|error| {
+                    format!(
+                        "Nothing was taken back: {error}, so that it may still go on. {}",
+                        held_text(candidate)
+                    )
+                })?;
+                *run.held.lock().await = Some(Box::new(hold));
+            }
+            match self.failover.is_standby(candidate).await {
+                Ok(true) => {}
+                // It was promoted without a record, or by somebody else.
+                Ok(false) => {
+                    return Err(format!(
+                        "{candidate} is a primary by now. {}",
+                        held_text(candidate)
+                    ));
+                }
+                // One that is down is nobody's primary; but only who kept others from promoting it knows.
+                Err(_) if ending == Ending::Known => {}
+                Err(error) => {
+                    return Err(format!(
+                        "Whether {candidate} was promoted is not known ({error}), so nothing was taken back."
+                    ));
+                }
+            }
+            self.let_go_on(run, (old, candidate), at).await
         })
     }
 }
 
-impl PrimaryHandler {
-    async fn stays_standby(&self, candidate: &str) -> Result<bool, String> {
-        self.failover.is_standby(candidate).await.map_err(|error| {
-            format!("Whether {candidate} was promoted is not known ({error}), so nothing was taken back.")
-        })
-    }
+/// What a person has to know where nothing is taken back.
+fn held_text(candidate: &str) -> String {
+    format!(
+        "Clients may be held back still. If {candidate} is the primary, send them there and let them go on (RESUME); make no other node take \
+         writes before {candidate} is known to be a standby, or is stopped."
+    )
 }
 
 fn no_change() -> PlanError {

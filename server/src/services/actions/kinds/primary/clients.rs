@@ -51,9 +51,9 @@ pub(super) async fn verify(
     candidate: &str,
 ) -> Result<StepDone, StepError> {
     let begun = Instant::now();
-    let (server, written_at) = loop {
+    let ((server, started_at), written_at) = loop {
         match failover.probe().write_and_read(run.action).await {
-            Ok(server) => break (server, failover.now()),
+            Ok(seen) => break (seen, failover.now()),
             Err(why) if begun.elapsed() >= VERIFY => {
                 return Err(StepError::Failed(format!(
                     "{candidate} is the primary, but clients can't write after {} s: {why}.",
@@ -63,6 +63,15 @@ pub(super) async fn verify(
             Err(_) => tokio::time::sleep(LOOK).await,
         }
     };
+    let is_candidate = failover.is_server(candidate, &started_at).await;
+    let is_candidate =
+        is_candidate.map_err(|error| failed("Whether clients write to the candidate is not known", error))?;
+    if is_candidate == Some(false) {
+        return Err(StepError::Failed(format!(
+            "{candidate} is the primary, but what clients write goes to another server ({server}): a split brain for them. Send them to \
+             {candidate} at once."
+        )));
+    }
     let writable = failover.writable().await;
     if writable.iter().any(|name| name != candidate) {
         return Err(StepError::Failed(format!(
@@ -70,20 +79,20 @@ pub(super) async fn verify(
             writable.join(" and ")
         )));
     }
-    let refused = match failover.refuses_writes(old).await {
-        Ok(Some(true)) => format!("{old} refuses writes"),
-        Ok(None) => format!("whether {old} refuses them was not tried, as it has no control_url"),
+    let only = match failover.refuses_writes(old).await {
+        Ok(Some(true)) => format!("{candidate} alone takes writes: {old} refuses writes."),
+        Ok(None) => format!("Whether {old} refuses them was not tried, as it has no control_url."),
         Ok(Some(false)) => {
             return Err(StepError::Failed(format!(
                 "Clients write to {server}, but {old} takes writes too: a split brain. Stop it at once."
             )));
         }
-        Err(error) => format!("{old} {error}"),
+        Err(error) => format!("Nobody else is seen to take writes; {old} {error}."),
     };
     let since = (written_at - run.started_at).as_seconds_f64();
     Ok(StepDone {
         detail: format!(
-            "A row was written and read through the clients' address, by {server}, {since:.1} s after the start. {candidate} alone takes writes: {refused}."
+            "A row was written and read through the clients' address, by {server}, {since:.1} s after the start. {only}"
         ),
         data: json!({ "first_write_s": since, "server": server }),
     })

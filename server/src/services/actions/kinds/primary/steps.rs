@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{PrimaryHandler, Run, StepDone, StepError, clients, failed};
-use crate::services::failover::By;
+use crate::services::failover::{By, Promoted};
 
 /// Longest time for a checkpoint.
 const CHECKPOINT: Duration = Duration::from_secs(280);
@@ -18,11 +18,26 @@ const fn by(run: &Run) -> By {
     By {
         action: run.action,
         number: run.number,
+        planned: matches!(run.plan.params, Params::Switchover { .. }),
     }
 }
 
 impl PrimaryHandler {
-    pub(super) async fn checkpoint(&self, old: &str) -> Result<StepDone, StepError> {
+    /// Keeps everybody else from promoting the candidate until this execution ends.
+    async fn hold(&self, run: &Run, candidate: &str) -> Result<(), StepError> {
+        let hold = self.failover.hold(candidate).await;
+        let hold = hold.map_err(|error| failed("Nothing was begun", error))?;
+        *run.held.lock().await = Some(Box::new(hold));
+        Ok(())
+    }
+
+    pub(super) async fn checkpoint(
+        &self,
+        run: &Run,
+        old: &str,
+        candidate: &str,
+    ) -> Result<StepDone, StepError> {
+        self.hold(run, candidate).await?;
         let begun = Instant::now();
         let written = self.failover.checkpoint(old, CHECKPOINT).await;
         written.map_err(|error| failed("The checkpoint was not written", error))?;
@@ -66,6 +81,7 @@ impl PrimaryHandler {
     }
 
     pub(super) async fn fence(&self, run: &Run, old: &str, candidate: &str) -> Result<StepDone, StepError> {
+        self.hold(run, candidate).await?;
         // Before anything else: it may return while this is under way.
         self.failover.order_fence(by(run), old, candidate, None).await;
         let cut = self.failover.routing().cut().await;
@@ -89,14 +105,31 @@ impl PrimaryHandler {
 
     pub(super) async fn promote(&self, run: &Run, old: &str, candidate: &str) -> Result<StepDone, StepError> {
         let begun = Instant::now();
+        if matches!(run.plan.params, Params::Failover { .. })
+            && self.failover.writable().await.iter().any(|name| name == old)
+        {
+            return Err(StepError::Failed(format!(
+                "{old} is back and takes writes; nothing was promoted. Look at the topology, and ask anew if it has to be."
+            )));
+        }
+        let mut held = run.held.lock().await;
+        let Some(hold) = held.as_mut().and_then(|held| held.downcast_mut()) else {
+            return Err(StepError::Failed(format!(
+                "Others are not kept from promoting {candidate} any more; nothing was promoted."
+            )));
+        };
         self.failover.lift_fence_on(candidate).await;
         let promoted_at = self
             .failover
-            .promote(candidate)
+            .promote(candidate, hold)
             .await
             .map_err(|error| failed("The promotion failed", error))?;
+        let promoted = Promoted {
+            at: promoted_at,
+            timeline: self.failover.timeline(candidate).await,
+        };
         self.failover
-            .order_fence(by(run), old, candidate, promoted_at)
+            .order_fence(by(run), old, candidate, Some(promoted))
             .await;
         let from = promoted_at.map(|lsn| format!(" from {lsn}")).unwrap_or_default();
         Ok(StepDone {
