@@ -15,7 +15,11 @@ const SUBJECTS = {
   freshness: "Freshness",
   audit: "Audit log",
   audit_search: "Audit search",
+  terminating: "Terminating a backend",
+  changing_primary: "Changing the primary",
 };
+// These start what they need themselves.
+const ON_THEIR_OWN = ["audit", "audit_search", "terminating", "changing_primary"];
 const BEGIN = "<!-- measured by end2end/bench/run.sh: begin -->";
 const END = "<!-- measured by end2end/bench/run.sh: end -->";
 
@@ -46,7 +50,7 @@ try {
 
 mkdirSync(dirname(dir), { recursive: true });
 say("starting an estate and a console");
-const needsDemo = wanted.some((name) => name !== "audit" && name !== "audit_search");
+const needsDemo = wanted.some((name) => !ON_THEIR_OWN.includes(name));
 const demo = needsDemo ? await startDemo(programs, dir) : { stop: async () => {} };
 let broken = 0;
 try {
