@@ -125,6 +125,7 @@ fn Topology(view: TopologyView, may: May) -> impl IntoView {
 /// Where clients are sent.
 #[component]
 fn Clients(clients: ClientsView) -> impl IntoView {
+    let nowhere = clients.to.is_empty();
     let rows = clients.to.into_iter().map(|to| {
         let node = to.node.unwrap_or_else(|| "none of the nodes above".to_owned());
         view! {
@@ -150,6 +151,10 @@ fn Clients(clients: ClientsView) -> impl IntoView {
                 })}
             {match clients.trouble {
                 Some(trouble) => view! { <p class="topology-fault">{trouble}</p> }.into_any(),
+                None if nowhere => view! {
+                    <p class="note">"Nothing is configured here that could tell where they are sent."</p>
+                }
+                .into_any(),
                 None => view! {
                     <div class="table-frame" role="group" aria-label="Clients" tabindex="0">
                         <table class="table">
