@@ -139,7 +139,7 @@ async fn what_goes_away_in_the_middle_leaves_a_primary_that_takes_writes() {
 
 async fn gone_in_the_middle(gone: Gone) {
     let pair = started();
-    let bridge = Bridge::start(&pair.configuration("", "patience_s = 4")).await;
+    let bridge = Bridge::start(&pair.configuration("", "patience_s = 15")).await;
     let plan = bridge
         .plan_that_may(&json!({ "kind": "switchover", "candidate": "db-2" }))
         .await;
