@@ -10,13 +10,9 @@ use crate::{
     writer::Writer,
 };
 
-fn started() -> Pair {
-    tokio::task::block_in_place(Pair::start)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_was_killed_is_replaced_and_clients_write_again() {
-    let pair = started();
+    let pair = Pair::start();
     let bridge = Bridge::start(&pair.configuration("", "")).await;
     let params = json!({ "kind": "failover", "candidate": "db-2", "accept_loss": false });
     let mut writer = Writer::start(pair.through("app", "app"));
@@ -47,7 +43,7 @@ async fn a_primary_that_was_killed_is_replaced_and_clients_write_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_frozen_sender_kept_back_is_predicted_and_has_to_be_accepted() {
-    let pair = started();
+    let pair = Pair::start();
     let bridge = Bridge::start(&pair.configuration("", "max_loss_bytes = 0\nmax_loss_s = 0")).await;
     let mut writer = Writer::start(pair.through("app", "app"));
     writer.wait_for(50).await;
@@ -136,7 +132,7 @@ async fn what_a_frozen_sender_kept_back_is_predicted_and_has_to_be_accepted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lying_exporter_neither_permits_nor_prevents() {
-    let pair = started();
+    let pair = Pair::start();
     // The liar understands what bears this mark.
     const UP: &str = "exporter_up = 'label_replace(pg_up, \"quarterdeck_metric\", \"pg_up\", \"\", \"\")'";
     let prometheus = tokio::task::block_in_place(LyingPrometheus::start);
@@ -176,7 +172,7 @@ fn missing(rows: &[i64], there: &[i64]) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standby_that_cannot_be_promoted_leaves_everything_as_it_was() {
-    let pair = started();
+    let pair = Pair::start();
     let bridge = Bridge::start(&pair.configuration(
         "fence = ['sh', '-c', 'echo the power switch does not answer >&2; exit 1']",
         "",

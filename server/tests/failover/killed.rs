@@ -49,7 +49,7 @@ fn writable(pair: &Pair) -> Vec<&'static str> {
 }
 
 async fn killed_at(kind: ActionKind, step: &'static str) {
-    let pair = tokio::task::block_in_place(Pair::start);
+    let pair = Pair::start();
     let configuration = pair.configuration("", "");
     let bridge = Bridge::start(&configuration).await;
     let planned = kind == ActionKind::Switchover;

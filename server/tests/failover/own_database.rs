@@ -53,10 +53,6 @@ impl OwnDatabase {
     }
 }
 
-fn started() -> Pair {
-    tokio::task::block_in_place(Pair::start)
-}
-
 fn count(node: &Postgres, table: &str) -> i64 {
     let answer = node.sql(
         "quarterdeck",
@@ -87,7 +83,7 @@ const WHOLE: [&str; 4] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_switchover_of_it_ends_recorded_on_the_new_primary() {
-    let pair = started();
+    let pair = Pair::start();
     let own = OwnDatabase::on(&pair).await;
     let more = pair.configuration("", "");
     let bridge = Bridge::upon(&own, &more).await;
@@ -138,7 +134,7 @@ async fn a_switchover_of_it_ends_recorded_on_the_new_primary() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn being_cut_off_for_longer_than_the_lease_is_not_taken_for_the_end() {
-    let pair = started();
+    let pair = Pair::start();
     let own = OwnDatabase::on(&pair).await;
     let more = pair.configuration("", "patience_s = 60");
     let bridge = Bridge::upon(&own, &more).await;
@@ -174,7 +170,7 @@ async fn being_cut_off_for_longer_than_the_lease_is_not_taken_for_the_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_followed_to_a_standby_that_was_promoted_and_never_back_to_the_old_primary() {
-    let pair = started();
+    let pair = Pair::start();
     let own = OwnDatabase::on(&pair).await;
     let bridge = Bridge::upon(&own, &pair.configuration("", "")).await;
     let sessions = count(&pair.first, "sessions");

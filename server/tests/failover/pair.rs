@@ -66,6 +66,10 @@ fn node(directory: &Path, name: &str) -> Postgres {
 impl Pair {
     /// `db-1` is the primary, and clients of `app` and `probe` are sent there.
     pub fn start() -> Self {
+        tokio::task::block_in_place(Self::start_blocking)
+    }
+
+    fn start_blocking() -> Self {
         let directory = directory();
         let first = node(directory.path(), "db-1");
         first

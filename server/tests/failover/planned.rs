@@ -10,13 +10,9 @@ use crate::{
     writer::Writer,
 };
 
-fn started() -> Pair {
-    tokio::task::block_in_place(Pair::start)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn under_load_no_acknowledged_row_is_lost() {
-    let pair = started();
+    let pair = Pair::start();
     let bridge = Bridge::start(&pair.configuration("", "")).await;
     let mut writer = Writer::start(pair.through("app", "app"));
     writer.wait_for(50).await;
@@ -59,7 +55,7 @@ async fn under_load_no_acknowledged_row_is_lost() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_stays_open_ends_it_and_clients_go_on() {
-    let pair = started();
+    let pair = Pair::start();
     let bridge = Bridge::start(&pair.configuration("", "patience_s = 2")).await;
     let plan = bridge
         .plan_that_may(&json!({ "kind": "switchover", "candidate": "db-2" }))
@@ -96,7 +92,7 @@ async fn a_transaction_that_stays_open_ends_it_and_clients_go_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standby_that_does_not_catch_up_ends_it_and_the_primary_writes_again() {
-    let pair = started();
+    let pair = Pair::start();
     let bridge = Bridge::start(&pair.configuration("", "patience_s = 2")).await;
     let plan = bridge
         .plan_that_may(&json!({ "kind": "switchover", "candidate": "db-2" }))
@@ -138,7 +134,7 @@ async fn what_goes_away_in_the_middle_leaves_a_primary_that_takes_writes() {
 }
 
 async fn gone_in_the_middle(gone: Gone) {
-    let pair = started();
+    let pair = Pair::start();
     let bridge = Bridge::start(&pair.configuration("", "patience_s = 15")).await;
     let plan = bridge
         .plan_that_may(&json!({ "kind": "switchover", "candidate": "db-2" }))
@@ -201,7 +197,7 @@ async fn gone_in_the_middle(gone: Gone) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_missing_is_named_with_the_statement_that_mends_it() {
-    let pair = started();
+    let pair = Pair::start();
     pair.first
         .sql("postgres", "REVOKE pg_checkpoint FROM control")
         .unwrap();

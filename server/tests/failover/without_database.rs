@@ -25,10 +25,6 @@ use crate::{
     pair::Pair,
 };
 
-fn started() -> Pair {
-    tokio::task::block_in_place(Pair::start)
-}
-
 fn journal_at(path: &Path) -> String {
     format!("[journal]\npath = '{}'\n", path.display())
 }
@@ -117,7 +113,7 @@ async fn merged(pool: &PgPool, path: &Path) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approver_fails_over_and_it_is_recorded_afterwards() {
-    let pair = started();
+    let pair = Pair::start();
     let own = OwnDatabase::on(&pair).await;
     let path = pair.directory.path().join("journal.jsonl");
     let more = format!("{}{}", pair.configuration("", ""), journal_at(&path));
@@ -188,7 +184,7 @@ async fn an_approver_fails_over_and_it_is_recorded_afterwards() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_of_a_step_it_is_unknown_and_never_done_again() {
-    let pair = started();
+    let pair = Pair::start();
     let own = OwnDatabase::on(&pair).await;
     let (path, fenced) = (
         pair.directory.path().join("journal.jsonl"),
@@ -228,7 +224,7 @@ async fn killed_in_the_middle_of_a_step_it_is_unknown_and_never_done_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_journal_nothing_is_done() {
-    let pair = started();
+    let pair = Pair::start();
     let own = OwnDatabase::on(&pair).await;
     let missing = pair.directory.path().join("no-such-directory/journal.jsonl");
     let cases = [

@@ -61,6 +61,13 @@ impl<'a> Topology<'a> {
             .filter_map(|node| node.primary().map(|(state, primary)| (node, state, primary)))
     }
 
+    /// Those of them that take writes.
+    pub fn writable(&self) -> impl Iterator<Item = &'a NodeSight> {
+        self.primaries()
+            .filter(|(_, state, _)| !state.read_only)
+            .map(|(node, _, _)| node)
+    }
+
     /// The one that counts: on the highest timeline. None if there is none, or two on the same one.
     #[must_use]
     pub fn primary(&self) -> Option<(&'a NodeSight, &'a NodeState, &'a PrimaryState)> {
@@ -93,11 +100,7 @@ impl<'a> Topology<'a> {
         if self.nodes.is_empty() {
             return TopologyVerdict::NoNodes;
         }
-        let writable: Vec<_> = self
-            .primaries()
-            .filter(|(_, state, _)| !state.read_only)
-            .map(|(node, _, _)| node.name.clone())
-            .collect();
+        let writable: Vec<_> = self.writable().map(|node| node.name.clone()).collect();
         if writable.len() > 1 {
             return TopologyVerdict::SplitBrain { primaries: writable };
         }

@@ -71,16 +71,13 @@ fn unknown() -> Judged {
 
 fn primary_healthy(situation: &Situation<'_>, candidate: &str) -> Judged {
     let topology = situation.topology();
-    let writable: Vec<_> = topology
-        .primaries()
-        .filter(|(_, state, _)| !state.read_only)
-        .collect();
+    let writable: Vec<_> = topology.writable().map(|sight| sight.name.as_str()).collect();
     match (writable.as_slice(), topology.primary()) {
-        ([(one, _, _)], Some((counted, _, _))) if one.name == counted.name => {
-            if one.name == candidate {
+        ([one], Some((counted, _, _))) if *one == counted.name => {
+            if *one == candidate {
                 refused(format!("{candidate} is the primary already."))
             } else {
-                passed(format!("{} takes writes, and nobody else does.", one.name))
+                passed(format!("{one} takes writes, and nobody else does."))
             }
         }
         ([], Some((counted, _, _))) => refused(format!(
@@ -90,13 +87,10 @@ fn primary_healthy(situation: &Situation<'_>, candidate: &str) -> Judged {
         )),
         ([], None) => refused("No node takes writes. If the primary is gone for good, ask for a failover."),
         ([_], _) => refused("The node that takes writes is not the one on the highest timeline."),
-        (several, _) => {
-            let names: Vec<_> = several.iter().map(|(sight, _, _)| sight.name.as_str()).collect();
-            refused(format!(
-                "{} take writes at the same time: a split brain. Stop all but one first.",
-                names.join(" and ")
-            ))
-        }
+        (several, _) => refused(format!(
+            "{} take writes at the same time: a split brain. Stop all but one first.",
+            several.join(" and ")
+        )),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::clients::{
 
 /// Time between two looks at something that is waited for.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long a checkpoint may take before a node rejoins.
+/// How long a checkpoint may take.
 const CHECKPOINT: Duration = Duration::from_secs(280);
 /// How long a promotion may take.
 const PROMOTION: Duration = Duration::from_secs(60);
@@ -43,8 +43,8 @@ impl Failover {
     ///
     /// # Errors
     /// [`ActError`].
-    pub async fn checkpoint(&self, node: &str, limit: Duration) -> Result<(), ActError> {
-        Ok(self.node(node)?.control.checkpoint(limit).await?)
+    pub async fn checkpoint(&self, node: &str) -> Result<(), ActError> {
+        Ok(self.node(node)?.control.checkpoint(CHECKPOINT).await?)
     }
 
     /// Makes a primary read-only and ends the sessions there; answers how many were ended, and how many could not be.
@@ -213,7 +213,7 @@ impl Failover {
     pub async fn rejoin(&self, node: &str, primary: &str) -> Result<Option<String>, ActError> {
         let limit = Duration::from_secs(self.config.rejoin_timeout_s);
         // Until its first checkpoint a new primary's control file has the old timeline, and pg_rewind finds nothing to do.
-        self.checkpoint(primary, CHECKPOINT).await?;
+        self.checkpoint(primary).await?;
         let said = match self.run(&self.node(node)?.rejoin, limit).await? {
             None => return Ok(None),
             Some(said) => said,
@@ -284,11 +284,8 @@ impl Failover {
     /// The primaries that take writes, by name.
     pub async fn writable(&self) -> Vec<String> {
         let sights = self.cluster.look().await.sights;
-        Topology::new(&sights)
-            .primaries()
-            .filter(|(_, state, _)| !state.read_only)
-            .map(|(sight, _, _)| sight.name.clone())
-            .collect()
+        let topology = Topology::new(&sights);
+        topology.writable().map(|sight| sight.name.clone()).collect()
     }
 
     async fn run(&self, argv: &[String], limit: Duration) -> Result<Option<String>, ActError> {

@@ -60,6 +60,13 @@ impl Failover {
         work(&mut self.orders.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn rows(&self, which: impl Fn(&Order) -> bool) -> Vec<FenceRow> {
+        self.orders(|orders| {
+            let those = orders.by_node.values().filter(|order| which(order));
+            those.map(|order| order.row.clone()).collect()
+        })
+    }
+
     /// Orders that a node takes no writes any more, because another is the primary, or is about to be. Known here at
     /// once, and written down as soon as the database takes it. Ordered again by the same action, it has the place at
     /// which the new primary began.
@@ -113,11 +120,7 @@ impl Failover {
 
     /// Lifts what an action has ordered: it did not come to a promotion.
     pub async fn lift_fence_of(&self, action: Uuid) {
-        let rows = self.orders(|orders| {
-            let rows = orders.by_node.values().map(|order| order.row.clone());
-            rows.filter(|row| row.action_id == action).collect::<Vec<_>>()
-        });
-        for row in rows {
+        for row in self.rows(|order| order.row.action_id == action) {
             self.lift(&row, "nothing was promoted").await;
         }
     }
@@ -130,11 +133,7 @@ impl Failover {
 
     /// Writes down what is not yet, and takes over what other replicas have ordered.
     async fn save_orders(&self) {
-        let unsaved = self.orders(|orders| {
-            let unsaved = orders.by_node.values().filter(|order| !order.saved);
-            unsaved.map(|order| order.row.clone()).collect::<Vec<_>>()
-        });
-        for row in unsaved {
+        for row in self.rows(|order| !order.saved) {
             let saved = db::within(DB_LIMIT, async {
                 let mut transaction = self.pool.begin().await?;
                 db::fences::order(&mut transaction, &row).await?;
@@ -192,12 +191,8 @@ impl Failover {
     }
 
     async fn enforce_known(&self, looked: &Looked) {
-        let rows = self.orders(|orders| {
-            let rows = orders.by_node.values().map(|order| order.row.clone());
-            rows.collect::<Vec<_>>()
-        });
         let topology = Topology::new(&looked.sights);
-        for row in rows {
+        for row in self.rows(|_| true) {
             let Some(sight) = topology.node(&row.node) else {
                 continue;
             };

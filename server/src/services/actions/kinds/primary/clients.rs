@@ -20,6 +20,26 @@ pub(super) async fn pause(failover: &Failover) -> Result<StepDone, StepError> {
     Ok(StepDone::new(said))
 }
 
+/// Cuts clients off from a primary that is gone, and has its program keep it down; `otherwise` is what does where it has none.
+pub(super) async fn cut_off(failover: &Failover, old: &str, otherwise: &str) -> Result<StepDone, StepError> {
+    let cut = failover.routing().cut().await.map_err(|why| {
+        StepError::Failed(format!(
+            "Clients could not be cut off from {old}: {why}. Nothing was promoted."
+        ))
+    })?;
+    let fenced = failover.fence(old).await.map_err(|error| {
+        failed(
+            &format!("{old} could not be fenced, so nothing was promoted"),
+            error,
+        )
+    })?;
+    let fenced = match fenced {
+        Some(said) => format!("The program that fences {old} ended well and said: {said}."),
+        None => format!("No program fences {old}; {otherwise}."),
+    };
+    Ok(StepDone::new(format!("{cut} {fenced}")))
+}
+
 pub(super) async fn repoint(failover: &Failover, candidate: &str) -> Result<StepDone, StepError> {
     let pointed = failover.point_to(candidate).await;
     let said = pointed.map_err(|error| {

@@ -11,8 +11,8 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{
-    Ending, Handler, PlanError, Run, StepDone, StepError, Work, clients, failed, may_be_promoted, no_change,
-    no_step, nodes, planning::targets,
+    Ending, Handler, PlanError, Run, StepDone, StepError, Work, clients, may_be_promoted, no_change, no_step,
+    nodes, planning::targets,
 };
 use crate::{
     clients::patroni::{LeaderChange, LeaderChangeError, Patroni},
@@ -69,7 +69,10 @@ impl Handler for PatroniHandler {
                 (true, "catch_up") => Ok(left_to_patroni(&format!(
                     "stops {old} only when {candidate} has received everything"
                 ))),
-                (false, "fence") => self.fence(old).await,
+                (false, "fence") => {
+                    let otherwise = "its Patroni demotes it when it returns, unless it is paused";
+                    clients::cut_off(&self.failover, old, otherwise).await
+                }
                 (true, "promote") => {
                     let leader = old;
                     self.promote(LeaderChange::Switchover { leader, candidate }, old, candidate)
@@ -168,27 +171,6 @@ impl PatroniHandler {
                    switchover leads back."
                 .to_owned(),
         }
-    }
-
-    async fn fence(&self, old: &str) -> Result<StepDone, StepError> {
-        let cut = self.failover.routing().cut().await.map_err(|why| {
-            StepError::Failed(format!(
-                "Clients could not be cut off from {old}: {why}. Nothing was promoted."
-            ))
-        })?;
-        let fenced = self.failover.fence(old).await.map_err(|error| {
-            failed(
-                &format!("{old} could not be fenced, so nothing was promoted"),
-                error,
-            )
-        })?;
-        let fenced = match fenced {
-            Some(said) => format!("The program that fences {old} ended well and said: {said}."),
-            None => format!(
-                "No program fences {old}; its Patroni demotes it when it returns, unless it is paused."
-            ),
-        };
-        Ok(StepDone::new(format!("{cut} {fenced}")))
     }
 
     /// Asks for the change and waits until the candidate leads and takes writes. An answer that does not come is no reason to

@@ -1,17 +1,12 @@
 //! The steps. Until the promotion everything can be taken back; from then on the way leads forward only, and clients are held
 //! back rather than sent to a node that might not keep what they write.
 
-use std::time::Duration;
-
 use quarterdeck_domain::action::Params;
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::{PrimaryHandler, Run, StepDone, StepError, clients, failed};
 use crate::services::failover::{By, Promoted};
-
-/// Longest time for a checkpoint.
-const CHECKPOINT: Duration = Duration::from_secs(280);
 
 /// Who orders a fence.
 const fn by(run: &Run) -> By {
@@ -39,7 +34,7 @@ impl PrimaryHandler {
     ) -> Result<StepDone, StepError> {
         self.hold(run, candidate).await?;
         let begun = Instant::now();
-        let written = self.failover.checkpoint(old, CHECKPOINT).await;
+        let written = self.failover.checkpoint(old).await;
         written.map_err(|error| failed("The checkpoint was not written", error))?;
         Ok(StepDone::new(format!(
             "{old} has written a checkpoint in {:.1} s.",
@@ -84,23 +79,7 @@ impl PrimaryHandler {
         self.hold(run, candidate).await?;
         // Before anything else: it may return while this is under way.
         self.failover.order_fence(by(run), old, candidate, None).await;
-        let cut = self.failover.routing().cut().await;
-        let cut = cut.map_err(|why| {
-            StepError::Failed(format!(
-                "Clients could not be cut off from {old}: {why}. Nothing was promoted."
-            ))
-        })?;
-        let fenced = self.failover.fence(old).await.map_err(|error| {
-            failed(
-                &format!("{old} could not be fenced, so nothing was promoted"),
-                error,
-            )
-        })?;
-        let fenced = match fenced {
-            Some(said) => format!("The program that fences {old} ended well and said: {said}."),
-            None => format!("No program fences {old}; it is made read-only when it returns."),
-        };
-        Ok(StepDone::new(format!("{cut} {fenced}")))
+        clients::cut_off(&self.failover, old, "it is made read-only when it returns").await
     }
 
     pub(super) async fn promote(&self, run: &Run, old: &str, candidate: &str) -> Result<StepDone, StepError> {
