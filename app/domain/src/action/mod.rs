@@ -11,15 +11,17 @@ mod case;
 mod case_properties;
 mod freeze;
 mod kind;
+mod outcome;
 mod params;
 mod plan;
 mod policy;
 mod vote;
 
 pub use canonical::Digest;
-pub use case::{Agreed, BreakGlass, Case, Event, Failure, Outcome, Refused, Review, State};
+pub use case::{Agreed, BreakGlass, Case, Event, Refused, Review, State};
 pub use freeze::{Freeze, FreezeEffect, FreezeError, FreezeWindow};
 pub use kind::{ActionKind, ActionSpec, Risk, StepSpec, Undo, UnknownKind};
+pub use outcome::{Failure, Outcome};
 pub use params::{Params, ParamsError};
 pub use plan::{Change, Fact, Gate, LeftOut, Plan, Target, Verdict};
 pub use policy::{Confirmation, Effective, Policy, PolicyError, Rule};
