@@ -12,6 +12,7 @@ use figment::{
 use quarterdeck_domain::action::{Policy, PolicyError};
 use serde::Deserialize;
 
+pub mod backups;
 pub mod database;
 pub mod database_sessions;
 pub mod email;
@@ -30,6 +31,7 @@ pub mod server;
 pub mod webhook;
 
 use self::{
+    backups::{BackupsConfig, BackupsConfigError},
     database::DatabaseConfig,
     database_sessions::DatabaseSessionsConfig,
     email::{EmailConfig, EmailConfigError},
@@ -81,6 +83,8 @@ pub struct Config {
     pub maintenance: Option<MaintenanceConfig>,
     /// How the primary of the watched cluster is changed; without it, it is not this console's business.
     pub failover: Option<FailoverConfig>,
+    /// What is backed up, where and when; without it, backups are not this console's business.
+    pub backups: Option<BackupsConfig>,
     /// Where it is written down what is done while the console's own database is away; without it, nothing is done then.
     pub journal: Option<JournalConfig>,
     /// Which metrics are watched.
@@ -135,6 +139,9 @@ pub enum ConfigError {
     /// A `[failover]` section that cannot be used.
     #[error(transparent)]
     Failover(#[from] FailoverConfigError),
+    /// A `[backups]` section that cannot be used.
+    #[error(transparent)]
+    Backups(#[from] BackupsConfigError),
     /// A `[policy]` that cannot be used.
     #[error("[policy]: {0}")]
     Policy(#[from] PolicyError),
@@ -198,6 +205,11 @@ impl Config {
             if let Some(patroni) = &failover.patroni {
                 patroni.check_against(&self.postgres)?;
             }
+        }
+        if let Some(backups) = &self.backups {
+            backups.check(
+                !self.postgres.is_empty() && self.postgres.iter().all(|node| node.backup_url.is_some()),
+            )?;
         }
         let bounds = [
             (
@@ -318,6 +330,14 @@ mod tests {
             "failover.command",
             "failover.patroni",
             "journal",
+            "backups",
+            "backups.store",
+            "backups.wal_archive",
+            "backups.dump",
+            "backups.base",
+            "backups.wal",
+            "backups.redis_rdb",
+            "backups.redis_aof",
             "profile",
             "identity",
             "poller",

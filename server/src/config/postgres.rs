@@ -23,6 +23,8 @@ pub struct PostgresNodeConfig {
     pub timeout_s: f64,
     /// The same node for a role that may change the primary: see `[failover]`.
     pub control_url: Option<SecretString>,
+    /// The same node for the role that backups are made as: see `[backups]`.
+    pub backup_url: Option<SecretString>,
     /// Where clients are sent when this node is the primary: `host:port`. Without it the one of `url`.
     pub client_address: Option<String>,
     /// PromQL that is 1 while the node's exporter reaches it and 0 while it does not.
@@ -49,6 +51,7 @@ impl PostgresNodeConfig {
             url: SecretString::from(url.into()),
             timeout_s: default_timeout_s(),
             control_url: None,
+            backup_url: None,
             client_address: None,
             exporter_up: None,
             fence: Vec::new(),
@@ -77,6 +80,15 @@ impl PostgresNodeConfig {
     pub fn control_options(&self) -> Result<Option<PgConnectOptions>, PostgresNodeConfigError> {
         let url = self.control_url.as_ref();
         url.map(|url| self.options(url, "control_url")).transpose()
+    }
+
+    /// The address for the role that backups are made as, if there is one.
+    ///
+    /// # Errors
+    /// [`PostgresNodeConfigError::Url`].
+    pub fn backup_options(&self) -> Result<Option<PgConnectOptions>, PostgresNodeConfigError> {
+        let url = self.backup_url.as_ref();
+        url.map(|url| self.options(url, "backup_url")).transpose()
     }
 
     /// Where clients are sent when this node is the primary.
@@ -132,6 +144,7 @@ impl PostgresNodeConfig {
             }
             node.connect_options()?;
             node.control_options()?;
+            node.backup_options()?;
             node.address()?;
         }
         Ok(())
