@@ -20,6 +20,7 @@ pub mod prometheus;
 mod prometheus_answer;
 pub mod promql;
 pub mod routing;
+pub mod store;
 pub mod webhook;
 pub mod write_probe;
 

@@ -1,7 +1,9 @@
 //! Backups: what is kept, when it is made, how long it stays, and to which instants it lets one return.
 
+pub mod manifest;
 pub mod method;
 pub mod segment;
 
+pub use manifest::{Manifest, ManifestFile, Server, Source, TableFigures, backup_name};
 pub use method::Method;
 pub use segment::{MalformedSegmentName, SegmentName, SegmentSize, Timeline};
