@@ -25,6 +25,8 @@ mod console;
 mod estate;
 #[path = "maintenance/fake_kubernetes.rs"]
 mod fake_kubernetes;
+#[path = "maintenance/killed.rs"]
+mod killed;
 #[path = "maintenance/kubernetes.rs"]
 mod kubernetes;
 #[path = "maintenance/notices.rs"]

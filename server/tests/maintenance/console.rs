@@ -40,16 +40,23 @@ impl Bridge {
         }
     }
 
-    /// As `kill -9` and another start do.
-    pub async fn killed_and_started_again(self, prometheus: &str, more: &str) -> Self {
+    /// As `kill -9` and another start do. `meanwhile` is done when it is dead.
+    pub async fn killed_and_started_again(
+        self,
+        prometheus: &str,
+        more: &str,
+        meanwhile: impl AsyncFnOnce(&TestDatabase),
+    ) -> Self {
+        let base = self.deck.base.clone();
         self.deck.kill().await;
-        let deck = Deck::start(Sources {
+        meanwhile(&self.database).await;
+        let sources = Sources {
             database_url: self.database.config().url,
             prometheus,
             redis: None,
             more,
-        })
-        .await;
+        };
+        let deck = Deck::start_at(&base, sources).await;
         Self {
             olive: deck.signed_in("olive").await,
             april: deck.signed_in("april").await,
@@ -93,6 +100,12 @@ impl Bridge {
 
     /// Olive asks, april agrees, olive starts; answers the action when it is over.
     pub async fn switch_on(&self, expected_end: OffsetDateTime) -> Value {
+        let action = self.start_switching_on(expected_end).await;
+        self.ended(&id(&action)).await
+    }
+
+    /// Olive asks, april agrees, olive starts; answers the action as it was asked for.
+    pub async fn start_switching_on(&self, expected_end: OffsetDateTime) -> Value {
         let action = self.ask(&on(expected_end)).await;
         let body = json!({ "digest": action["plan"]["digest"], "comment": "" });
         for (browser, what) in [(&self.april, "approve"), (&self.olive, "start")] {
@@ -100,7 +113,7 @@ impl Bridge {
             let answer = browser.post_json(&path, &body).await;
             assert!(answer.status.is_success(), "{what}: {}", answer.body);
         }
-        self.ended(&id(&action)).await
+        action
     }
 
     /// Olive switches it off, for which nobody has to agree.

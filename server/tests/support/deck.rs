@@ -87,7 +87,16 @@ pub struct Sources<'a> {
 
 impl Deck {
     pub async fn start(sources: Sources<'_>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at("127.0.0.1:0", sources).await
+    }
+
+    /// Another one at the address of one that was killed, as after a restart.
+    pub async fn start_at(base: &str, sources: Sources<'_>) -> Self {
+        Self::at(base.strip_prefix("http://").unwrap(), sources).await
+    }
+
+    async fn at(address: &str, sources: Sources<'_>) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (console, profile) = wired(sources, &base).await;
         let doors = console.doors.clone();

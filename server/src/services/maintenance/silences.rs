@@ -1,6 +1,7 @@
 //! Silencing what the 503s of maintenance mode would fire, and ending that.
 
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::Maintenance;
 use crate::clients::{
@@ -44,11 +45,16 @@ impl Maintenance {
         Ok(alertmanager.ready().await?)
     }
 
-    /// Silences until `until`, and answers the ids.
+    /// Silences for an action until `until`, and answers the ids.
     ///
     /// # Errors
     /// [`SilenceError`].
-    pub async fn silence(&self, until: OffsetDateTime, comment: String) -> Result<Vec<String>, SilenceError> {
+    pub async fn silence(
+        &self,
+        until: OffsetDateTime,
+        why: &str,
+        action: Uuid,
+    ) -> Result<Vec<String>, SilenceError> {
         if self.config.silence_alerts.is_empty() {
             return Err(SilenceError::NothingToSilence);
         }
@@ -67,13 +73,13 @@ impl Maintenance {
             starts_at: self.clock.now(),
             ends_at: until,
             created_by: self.created_by.clone(),
-            comment,
+            comment: format!("{why} {}", mark(action)),
         };
         Ok(vec![alertmanager.silence(&new).await?])
     }
 
     /// Ends the silences `ids` and all others that this console has made, those of an action that was interrupted
-    /// included: at once, or after `tail` has passed.
+    /// included: at once, or when `tail` has passed. One that is over sooner is left as it is.
     ///
     /// # Errors
     /// [`SilenceError`]; some may be ended.
@@ -85,18 +91,44 @@ impl Maintenance {
         let alertmanager = self.alertmanager.as_ref().ok_or(SilenceError::NoAlertmanager)?;
         let mut silences = alertmanager.silences().await?;
         silences.retain(|silence| silence.created_by == self.created_by || ids.contains(&silence.id));
-        let until = (!tail.is_zero()).then(|| self.clock.now() + tail);
-        for silence in &silences {
-            match until {
-                Some(until) => {
-                    alertmanager.move_end(silence, until).await?;
-                }
-                None => alertmanager.end_silence(&silence.id).await?,
+        if tail.is_zero() {
+            for silence in &silences {
+                alertmanager.end_silence(&silence.id).await?;
+            }
+        } else {
+            let until = self.clock.now() + tail;
+            for silence in silences.iter_mut().filter(|silence| silence.ends_at > until) {
+                alertmanager.move_end(silence, until).await?;
+                silence.ends_at = until;
             }
         }
         Ok(Ended {
             count: silences.len(),
-            until,
+            until: silences
+                .iter()
+                .map(|silence| silence.ends_at)
+                .max()
+                .filter(|_| !tail.is_zero()),
         })
     }
+
+    /// Ends at once what was silenced for one action, and answers how many silences there were.
+    ///
+    /// # Errors
+    /// [`SilenceError`]; some may be ended.
+    pub async fn end_silences_of(&self, action: Uuid) -> Result<usize, SilenceError> {
+        let alertmanager = self.alertmanager.as_ref().ok_or(SilenceError::NoAlertmanager)?;
+        let mut silences = alertmanager.silences().await?;
+        let mark = mark(action);
+        silences.retain(|silence| silence.created_by == self.created_by && silence.comment.ends_with(&mark));
+        for silence in &silences {
+            alertmanager.end_silence(&silence.id).await?;
+        }
+        Ok(silences.len())
+    }
+}
+
+/// By what the silences of an action are known, whether or not it came to write down their ids.
+fn mark(action: Uuid) -> String {
+    format!("(quarterdeck action {action})")
 }

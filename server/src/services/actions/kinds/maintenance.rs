@@ -2,13 +2,14 @@
 
 mod planning;
 mod switching;
+mod taking_back;
 
 use std::sync::Arc;
 
 use quarterdeck_domain::action::{Params, Plan};
 use time::OffsetDateTime;
 
-use super::{Handler, PlanError, Run, StepDone, StepError, Work};
+use super::{Ending, Handler, PlanError, Run, StepDone, StepError, Work};
 use crate::services::maintenance::Maintenance;
 
 /// Switches the mode of the one service.
@@ -62,5 +63,14 @@ impl Handler for MaintenanceHandler {
                 ))),
             }
         })
+    }
+
+    fn take_back<'a>(
+        &'a self,
+        run: &'a Run,
+        at: &'a str,
+        ending: Ending,
+    ) -> Work<'a, Result<Option<String>, String>> {
+        Box::pin(async move { Ok(self.end_what_is_not_needed(run, at, ending).await) })
     }
 }

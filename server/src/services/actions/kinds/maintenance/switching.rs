@@ -7,6 +7,7 @@ use quarterdeck_domain::{
     maintenance::{Held, Mode, Switching, odd},
 };
 use serde_json::json;
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{
@@ -26,11 +27,11 @@ impl MaintenanceHandler {
         let Params::MaintenanceOn { expected_end, .. } = &run.plan.params else {
             return Err(StepError::Failed("This silences nothing.".to_owned()));
         };
-        let comment = format!(
-            "Maintenance mode, action {} of {}: {} (quarterdeck action {})",
-            run.number, run.started_by, run.reason, run.action
+        let why = format!(
+            "Maintenance mode, action {} of {}: {}",
+            run.number, run.started_by, run.reason
         );
-        match self.maintenance.silence(*expected_end, comment).await {
+        match self.maintenance.silence(*expected_end, &why, run.action).await {
             Ok(ids) => Ok(StepDone {
                 detail: format!(
                     "{} are silenced until {}.",
@@ -43,20 +44,9 @@ impl MaintenanceHandler {
             Err(error) if warned(run) => Ok(StepDone::new(format!(
                 "Nothing is silenced, as the plan had said: {error}."
             ))),
-            Err(error) => {
-                // An answer that was lost may have been a yes.
-                let ended = self.maintenance.end_silences(&[], Duration::ZERO).await;
-                let left = match ended {
-                    Ok(_) => "No silence is left behind.".to_owned(),
-                    Err(_) => format!(
-                        "A silence may be left behind; it ends at {}.",
-                        clock(*expected_end)
-                    ),
-                };
-                Err(StepError::Failed(format!(
-                    "The alerts could not be silenced ({error}), so nothing was switched. {left}"
-                )))
-            }
+            Err(error) => Err(StepError::Failed(format!(
+                "The alerts could not be silenced ({error}), so nothing was switched."
+            ))),
         }
     }
 
@@ -117,9 +107,8 @@ impl MaintenanceHandler {
     async fn switch(&self, run: &Run, switching: Switching, order: Order<'_>) -> Result<StepDone, StepError> {
         let (on, wanted) = (order.on, switching.to());
         if let Err(error) = self.maintenance.about_to(switching).await {
-            let silences = self.take_back(on).await;
             return Err(StepError::Failed(format!(
-                "It could not be written down, so nothing was switched: {error}.{silences}"
+                "It could not be written down, so nothing was switched: {error}."
             )));
         }
         match self.maintenance.driver().switch(order).await {
@@ -128,20 +117,12 @@ impl MaintenanceHandler {
                 Ok(StepDone::new(seen))
             }
             Err(SwitchError::Refused(reason)) => {
-                let present = Mode::of(
-                    self.maintenance
-                        .driver()
-                        .read()
-                        .await
-                        .iter()
-                        .map(|place| place.mode),
-                );
+                let present = self.present().await;
                 let untouched = if on { Mode::Off } else { Mode::On };
                 if present == untouched {
                     self.maintenance.gave_up(run.action).await;
-                    let silences = self.take_back(on).await;
                     return Err(StepError::Failed(format!(
-                        "{reason} It is {} as before.{silences}",
+                        "{reason} It is {} as before.",
                         untouched.word()
                     )));
                 }
@@ -151,21 +132,6 @@ impl MaintenanceHandler {
                 )))
             }
             Err(SwitchError::Unknown(reason)) => Err(StepError::Unknown(reason)),
-        }
-    }
-
-    /// Ends the silences of a maintenance that does not begin.
-    async fn take_back(&self, on: bool) -> String {
-        if !on {
-            return String::new();
-        }
-        match self.maintenance.end_silences(&[], Duration::ZERO).await {
-            Ok(Ended { count: 0, .. })
-            | Err(SilenceError::NoAlertmanager | SilenceError::NothingToSilence) => String::new(),
-            Ok(_) => " The silences were ended.".to_owned(),
-            Err(SilenceError::Source(error)) => {
-                format!(" The silences could not be ended ({error}); end them in Alertmanager.")
-            }
         }
     }
 
@@ -208,16 +174,9 @@ impl MaintenanceHandler {
             .await
         {
             Ok(Ended { count: 0, .. }) => Ok(StepDone::new("No silence was left to end.")),
-            Ok(Ended { count, until: None }) => Ok(StepDone::new(format!("{count} silences ended."))),
-            Ok(Ended {
-                count,
-                until: Some(until),
-            }) => Ok(StepDone {
-                detail: format!(
-                    "{count} silences end at {}: until then rules look back at what was refused.",
-                    clock(until)
-                ),
-                data: json!({ "until": until.unix_timestamp() }),
+            Ok(ended) => Ok(StepDone {
+                detail: words(&ended),
+                data: json!({ "until": ended.until.map(OffsetDateTime::unix_timestamp) }),
             }),
             Err(error @ (SilenceError::NoAlertmanager | SilenceError::NothingToSilence)) => {
                 Ok(StepDone::new(format!("There is nothing to end: {error}.")))
@@ -231,7 +190,7 @@ impl MaintenanceHandler {
 }
 
 /// The ids of silences that a step has left for this one.
-fn silences(run: &Run, step: &str) -> Vec<String> {
+pub(super) fn silences(run: &Run, step: &str) -> Vec<String> {
     let list = run
         .data(step)
         .get("silences")
@@ -246,4 +205,19 @@ fn silences(run: &Run, step: &str) -> Vec<String> {
 fn warned(run: &Run) -> bool {
     let gate = run.plan.gates.iter().find(|gate| gate.name == SILENCES);
     gate.is_some_and(|gate| gate.verdict != Verdict::Passed)
+}
+
+/// How silences were ended.
+pub(super) fn words(ended: &Ended) -> String {
+    let count = match ended.count {
+        1 => "1 silence".to_owned(),
+        count => format!("{count} silences"),
+    };
+    match ended.until {
+        None => format!("{count} ended."),
+        Some(until) => format!(
+            "{count}, over at {}: until then rules look back at what was refused.",
+            clock(until)
+        ),
+    }
 }
