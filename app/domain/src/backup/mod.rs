@@ -1,9 +1,15 @@
 //! Backups: what is kept, when it is made, how long it stays, and to which instants it lets one return.
 
+pub mod history;
 pub mod manifest;
 pub mod method;
 pub mod segment;
+pub mod wal;
 
+pub use history::{Fork, Line, MalformedHistory, Stretch, TimelineHistory};
 pub use manifest::{Manifest, ManifestFile, Server, Source, TableFigures, backup_name};
 pub use method::Method;
 pub use segment::{MalformedSegmentName, SegmentName, SegmentSize, Timeline};
+pub use wal::{
+    FoundWal, Gap, Missing, Newest, Run, ServerWal, StoredSegment, TimelineContinuity, WalArchive,
+};

@@ -78,6 +78,7 @@ impl From<SegmentSize> for u64 {
 
 /// A complete segment: which one of which timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SegmentName {
     /// The timeline it was written on.
     pub timeline: Timeline,
