@@ -184,6 +184,12 @@ permissions! {
     ApproveAction = "actions.approve", Changes;
     /// Act without approvals while the console's own database is away: the intent goes into the local journal.
     BreakGlassWithoutDatabase = "actions.break_glass_without_database", Journaled;
+    /// See what is backed up, to which instants it lets one return, and the runs that made it.
+    ViewBackups = "backups.view", Reads;
+    /// Make a backup now, check one, try a restore, hold one back from being deleted.
+    RunBackups = "backups.run", Changes;
+    /// Tell of backups that were made elsewhere.
+    ReportBackups = "backups.report", Changes;
     /// See one's own account and sessions.
     ViewOwnSessions = "own_sessions.view", Reads;
     /// End one's own sessions.
@@ -223,6 +229,9 @@ impl Permission {
             Self::ViewAudit => Delegation::ToTokens("read the audit log"),
             Self::ExportAudit => Delegation::ToTokens("take the audit log away as a file"),
             Self::ViewActions => Delegation::ToTokens("see guarded actions, their plans, votes and steps"),
+            Self::ViewBackups => Delegation::ToTokens("see backups and what can be recovered"),
+            Self::RunBackups => Delegation::ToTokens("make backups, check them and try restores"),
+            Self::ReportBackups => Delegation::ToTokens("tell of backups that were made elsewhere"),
             Self::RequestAction => Delegation::ToTokens("ask for guarded actions, start and cancel them"),
             Self::ApproveAction
             | Self::BreakGlassWithoutDatabase
@@ -299,6 +308,7 @@ fn role_includes(role: Role, permission: Permission) -> bool {
         Permission::ViewHealth
         | Permission::ViewDatabase
         | Permission::ViewActions
+        | Permission::ViewBackups
         | Permission::ViewOwnSessions
         | Permission::RevokeOwnSession
         | Permission::ViewOwnTokens
@@ -309,6 +319,10 @@ fn role_includes(role: Role, permission: Permission) -> bool {
         Permission::RequestAction | Permission::ApproveAction => match role {
             Role::Operator | Role::Approver | Role::Admin => true,
             Role::Viewer | Role::Auditor => false,
+        },
+        Permission::RunBackups | Permission::ReportBackups => match role {
+            Role::Operator => true,
+            Role::Viewer | Role::Approver | Role::Admin | Role::Auditor => false,
         },
         Permission::ViewAccounts | Permission::ViewAudit | Permission::ExportAudit => match role {
             Role::Admin | Role::Auditor => true,
@@ -342,6 +356,9 @@ mod tests {
             Permission::BreakGlassWithoutDatabase,
             [false, false, true, true, false],
         ),
+        (Permission::ViewBackups, [true, true, true, true, true]),
+        (Permission::RunBackups, [false, true, false, false, false]),
+        (Permission::ReportBackups, [false, true, false, false, false]),
         (Permission::ViewOwnSessions, [true, true, true, true, true]),
         (Permission::RevokeOwnSession, [true, true, true, true, true]),
         (Permission::ViewOwnTokens, [true, true, true, true, true]),
