@@ -4,6 +4,7 @@
 pub mod alertmanager;
 pub mod alerts;
 pub mod cluster_node;
+pub mod commit_times;
 pub mod database_nodes;
 pub mod database_sessions;
 pub mod http_source;
@@ -21,6 +22,7 @@ mod prometheus_answer;
 pub mod promql;
 pub mod routing;
 pub mod store;
+pub mod wal_state;
 pub mod webhook;
 pub mod write_probe;
 

@@ -6,6 +6,7 @@
 pub mod actions;
 pub mod api_tokens;
 pub mod audit;
+pub mod backups;
 pub mod fences;
 pub mod health_transitions;
 mod hosts;

@@ -2,6 +2,7 @@
 
 pub mod actions;
 pub mod audit;
+pub mod backups;
 pub mod cluster;
 pub mod console;
 pub mod database;

@@ -1,0 +1,4 @@
+//! The tables of backups, by noun.
+
+pub mod copies;
+pub mod points;

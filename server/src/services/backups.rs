@@ -1,0 +1,4 @@
+//! Backups: what is kept, and to which instants it lets one return.
+
+pub mod archive;
+pub mod inventory;
