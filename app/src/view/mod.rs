@@ -5,6 +5,7 @@ pub mod account;
 pub mod action;
 pub mod api_token;
 pub mod audit;
+pub mod backup;
 pub mod database;
 pub mod emergency;
 pub mod estate;
