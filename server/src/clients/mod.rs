@@ -21,6 +21,7 @@ pub mod prometheus;
 mod prometheus_answer;
 pub mod promql;
 pub mod routing;
+pub mod scratch_cluster;
 pub mod store;
 pub mod wal_state;
 pub mod webhook;
