@@ -124,15 +124,14 @@ impl ScratchCluster {
     /// A program of the operating system that runs as the cluster's user, in its directory.
     #[must_use]
     pub fn command(&self, program: &str) -> Command {
-        let mut command = match &self.run_as {
-            None => Command::new(program),
-            Some(user) => {
-                let mut command = Command::new("setpriv");
-                command.args(["--reuid", user, "--regid", user, "--init-groups", "--", program]);
-                command
-            }
-        };
+        // It ends with the console, also when that is killed.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "QUIT"]);
+        if let Some(user) = &self.run_as {
+            command.args(["--reuid", user, "--regid", user, "--init-groups"]);
+        }
         command
+            .args(["--", program])
             .current_dir(&self.directory)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
