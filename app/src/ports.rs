@@ -14,6 +14,7 @@ use crate::{
         account::SessionView,
         api_token::ApiTokensView,
         audit::{AuditEntryView, AuditPageView},
+        backup::{BackupsView, CopyPageView, RunPageView},
         database::{DatabaseSessionsView, SessionFilter},
         health::{MetricView, OverviewView, RangeView, TransitionView},
         maintenance::MaintenanceView,
@@ -74,6 +75,32 @@ pub trait Console: GuardedActions + Send + Sync {
         subject: &'a Subject,
         filter: &'a SessionFilter,
     ) -> BoxFuture<'a, Result<DatabaseSessionsView, ConsoleError>>;
+
+    /// Backups, and to which instants they let one return.
+    ///
+    /// # Errors
+    /// [`ConsoleError::NotFound`] when none are configured.
+    fn backups<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<BackupsView, ConsoleError>>;
+
+    /// A run that made a backup, or tried to.
+    ///
+    /// # Errors
+    /// [`ConsoleError::NotFound`] when there is none of that id.
+    fn backup_run<'a>(
+        &'a self,
+        subject: &'a Subject,
+        id: &'a str,
+    ) -> BoxFuture<'a, Result<RunPageView, ConsoleError>>;
+
+    /// A copy that is kept, by its name in the store.
+    ///
+    /// # Errors
+    /// [`ConsoleError::NotFound`] when there is none of that name.
+    fn backup_copy<'a>(
+        &'a self,
+        subject: &'a Subject,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<CopyPageView, ConsoleError>>;
 
     /// The subject's own sessions, the newest first.
     fn sessions<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Vec<SessionView>, ConsoleError>>;

@@ -24,6 +24,8 @@ pub struct BackupsView {
     pub methods: Vec<MethodView>,
     /// The archive of WAL; none where none is configured.
     pub archive: Option<ArchiveView>,
+    /// How the runs of the last five weeks went, a row for each method that has a schedule.
+    pub calendar: Vec<CalendarRowView>,
     /// The last runs, the newest first.
     pub runs: Vec<RunView>,
     /// What is kept, the newest first.
@@ -92,7 +94,7 @@ pub struct RtoView {
     pub history: Vec<(i64, i64)>,
 }
 
-/// To which instants one could return, for a window of time.
+/// To which instants one could return: of the last 30 days at least, and of some to come. The page cuts its window out of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct MapView {
@@ -224,6 +226,8 @@ pub struct RunView {
     pub done_bytes: u64,
     /// Of how many.
     pub total_bytes: Option<u64>,
+    /// Bytes a second of late, while it runs.
+    pub rate_bytes_per_s: Option<u64>,
     /// Program and arguments.
     pub command: String,
     /// How the program ended.
@@ -234,6 +238,135 @@ pub struct RunView {
     pub backup: Option<String>,
     /// Whether somebody asked that it ends.
     pub cancelling: bool,
+}
+
+/// How the runs of a method went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct CalendarRowView {
+    /// Which.
+    pub method: Method,
+    /// Each time of its schedule, the oldest first, as far as the end of this week.
+    pub cells: Vec<CalendarCellView>,
+}
+
+/// A time at which a run was to begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct CalendarCellView {
+    /// When, Unix ms.
+    pub at_ms: i64,
+    /// What became of it.
+    pub state: CalendarState,
+    /// The run, a UUID.
+    pub run: Option<String>,
+}
+
+/// What became of a time of the schedule. In the order of what has to be looked at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub enum CalendarState {
+    /// A run began, and failed.
+    Failed,
+    /// No run began.
+    Missed,
+    /// A run made a copy that nobody has verified.
+    Unverified,
+    /// A run began later than it may, and made a good copy.
+    Late,
+    /// A run is under way.
+    Running,
+    /// A run made a good copy.
+    Ran,
+    /// It is still to come.
+    Upcoming,
+}
+
+/// A run with all that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct RunPageView {
+    /// When it was looked at, Unix ms.
+    pub read_at_ms: i64,
+    /// The run.
+    pub run: RunView,
+    /// What programs said, the end of it if it is long.
+    pub log: String,
+    /// How long runs of this method usually take, ms.
+    pub usual_ms: Option<i64>,
+    /// The copy that it made, while it is kept.
+    pub copy: Option<CopyPageView>,
+}
+
+/// A copy with all that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct CopyPageView {
+    /// The copy.
+    pub copy: CopyView,
+    /// The store that it is in: `s3://bucket/prefix`.
+    pub place: String,
+    /// The run that made it, a UUID; none if the console does not know it.
+    pub run: Option<String>,
+    /// What it is of: name and value, "Server" and "primary, PostgreSQL 15.14".
+    pub facts: Vec<(String, String)>,
+    /// Its files.
+    pub files: Vec<CopyFileView>,
+    /// When it was verified, the newest first.
+    pub verifications: Vec<VerificationView>,
+    /// When it was restored to see whether that works, the newest first.
+    pub drills: Vec<DrillView>,
+}
+
+/// One file of a copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct CopyFileView {
+    /// Its path in the store.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its checksum when it was made, hexadecimal.
+    pub sha256: String,
+}
+
+/// A look at whether a copy is whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct VerificationView {
+    /// When it began, Unix ms.
+    pub began_at_ms: i64,
+    /// When it ended, Unix ms.
+    pub ended_at_ms: i64,
+    /// Who wanted it, in words.
+    pub by: String,
+    /// `good`, `damaged` or `unknown`.
+    pub condition: String,
+    /// What each check found, a sentence each.
+    pub findings: Vec<String>,
+}
+
+/// A trial of restoring.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct DrillView {
+    /// When it began, Unix ms.
+    pub began_at_ms: i64,
+    /// When it ended, Unix ms.
+    pub ended_at_ms: Option<i64>,
+    /// Who wanted it, in words.
+    pub by: String,
+    /// `running`, `succeeded`, `failed`, `cancelled` or `lost`.
+    pub state: String,
+    /// The instant it went to, Unix ms; none for all there is.
+    pub target_at_ms: Option<i64>,
+    /// Its steps, and how long each took, ms.
+    pub steps: Vec<(String, i64)>,
+    /// What each check found, a sentence each.
+    pub checks: Vec<String>,
+    /// What went wrong.
+    pub error: Option<String>,
 }
 
 /// A copy that is kept.

@@ -10,6 +10,7 @@
 
 mod actions;
 mod audit;
+mod backups;
 mod database;
 mod maintenance;
 mod overview;

@@ -7,6 +7,7 @@ use quarterdeck_app::{
         account::SessionView,
         api_token::ApiTokensView,
         audit::{AuditEntryView, AuditPageView},
+        backup::{BackupsView, CopyPageView, RunPageView},
         database::{DatabaseSessionsView, SessionFilter},
         health::{LoadedRuleView, MetricView, OverviewView, RangeView, RuleView, TransitionView},
         maintenance::MaintenanceView,
@@ -123,6 +124,26 @@ impl Console for FakeConsole {
         filter: &'a SessionFilter,
     ) -> BoxFuture<'a, Result<DatabaseSessionsView, ConsoleError>> {
         Box::pin(async move { self.database(filter) })
+    }
+
+    fn backups<'a>(&'a self, _: &'a Subject) -> BoxFuture<'a, Result<BackupsView, ConsoleError>> {
+        Box::pin(async move { self.backups_view() })
+    }
+
+    fn backup_run<'a>(
+        &'a self,
+        _: &'a Subject,
+        id: &'a str,
+    ) -> BoxFuture<'a, Result<RunPageView, ConsoleError>> {
+        Box::pin(async move { self.backup_run_page(id) })
+    }
+
+    fn backup_copy<'a>(
+        &'a self,
+        _: &'a Subject,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<CopyPageView, ConsoleError>> {
+        Box::pin(async move { self.backup_copy_page(name) })
     }
 
     fn sessions<'a>(&'a self, _: &'a Subject) -> BoxFuture<'a, Result<Vec<SessionView>, ConsoleError>> {

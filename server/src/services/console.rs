@@ -11,6 +11,7 @@ use quarterdeck_app::{
         account::SessionView,
         api_token::{ApiTokenView, ApiTokensView, ScopeView, TokenStateView},
         audit::{AuditEntryView, AuditPageView},
+        backup::{BackupsView, CopyPageView, RunPageView},
         database::{DatabaseSessionsView, SessionFilter},
         health::{MetricView, OverviewView, RangeView, RuleView, TransitionView},
         maintenance::MaintenanceView,
@@ -272,6 +273,35 @@ impl Console for AskedConsole {
         })
     }
 
+    fn backups<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<BackupsView, ConsoleError>> {
+        Box::pin(async move {
+            self.allow(subject, Permission::ViewBackups)?;
+            Err(no_backups())
+        })
+    }
+
+    fn backup_run<'a>(
+        &'a self,
+        subject: &'a Subject,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<RunPageView, ConsoleError>> {
+        Box::pin(async move {
+            self.allow(subject, Permission::ViewBackups)?;
+            Err(no_backups())
+        })
+    }
+
+    fn backup_copy<'a>(
+        &'a self,
+        subject: &'a Subject,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<CopyPageView, ConsoleError>> {
+        Box::pin(async move {
+            self.allow(subject, Permission::ViewBackups)?;
+            Err(no_backups())
+        })
+    }
+
     fn sessions<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Vec<SessionView>, ConsoleError>> {
         Box::pin(async move {
             self.allow(subject, Permission::ViewOwnSessions)?;
@@ -382,6 +412,14 @@ impl Console for AskedConsole {
     fn now_ms(&self) -> i64 {
         unix_ms(self.service.clock.now())
     }
+}
+
+fn no_backups() -> ConsoleError {
+    ConsoleError::NotFound(
+        "Backups are not configured. Add a [backups] section to the configuration: it says what is backed up and where it is \
+         kept."
+            .to_owned(),
+    )
 }
 
 fn token_view(row: ApiTokenRow, now: OffsetDateTime) -> ApiTokenView {
