@@ -3,7 +3,6 @@
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
-    sync::atomic::AtomicU64,
     time::Duration,
 };
 
@@ -18,7 +17,8 @@ use tokio::{
 
 use super::{
     http_source::excerpt,
-    store::{Store, StoreError, Stored},
+    store::{Store, Stored},
+    wal_segment::{self, SegmentError},
 };
 
 /// Longest time that reading one segment may take.
@@ -31,7 +31,15 @@ const WRITTEN: &[BorrowedFormatItem<'_>] =
 pub enum CommitTimeError {
     /// The segment can't be had.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Segment(#[from] SegmentError),
+    /// There is no place for it on this machine.
+    #[error("{} can't be used: {reason}", path.display())]
+    Local {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system says.
+        reason: String,
+    },
     /// Its content is no WAL, or breaks off in the middle: a recovery would end there.
     #[error("it is damaged: {reason}")]
     Damaged {
@@ -79,22 +87,13 @@ impl CommitTimes {
         name: SegmentName,
         size: SegmentSize,
     ) -> Result<Option<OffsetDateTime>, CommitTimeError> {
-        let aside = Aside::new(&self.directory).map_err(|error| StoreError::Local {
-            path: self.directory.display().to_string(),
+        let aside = Aside::new(&self.directory).map_err(|error| CommitTimeError::Local {
+            path: self.directory.clone(),
             reason: error.to_string(),
         })?;
-        let file_name = name.file_name(size);
-        let stored_as = file.path.rsplit('/').next().unwrap_or(&file.path);
-        let local = aside.path.join(stored_as);
-        store.fetch(&file.path, &local, &AtomicU64::new(0)).await?;
         let read = async {
-            match stored_as.strip_prefix(file_name.as_str()) {
-                Some(".gz") => unpack("gzip", &local).await?,
-                Some(".zst") => unpack("zstd", &local).await?,
-                Some(".lz4") => unpack("lz4", &local).await?,
-                Some(_) | None => {}
-            }
-            self.dump(&aside.path, &file_name).await
+            wal_segment::fetch(store, &file.path, &aside.path).await?;
+            self.dump(&aside.path, &name.file_name(size)).await
         };
         tokio::time::timeout(LIMIT, read)
             .await
@@ -179,28 +178,6 @@ impl Drop for Aside {
     fn drop(&mut self) {
         // What stays is found by its name when the console starts again.
         let _ = std::fs::remove_dir_all(&self.path);
-    }
-}
-
-async fn unpack(program: &str, local: &Path) -> Result<(), CommitTimeError> {
-    let failed = |reason: String| CommitTimeError::Program {
-        program: program.to_owned(),
-        reason,
-    };
-    let done = Command::new(program)
-        .args(["-d", "-q", "-f"])
-        .arg(local)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(|error| failed(error.to_string()))?;
-    if done.status.success() {
-        Ok(())
-    } else {
-        Err(CommitTimeError::Damaged {
-            reason: excerpt(&done.stderr),
-        })
     }
 }
 

@@ -23,6 +23,7 @@ pub mod promql;
 pub mod routing;
 pub mod scratch_cluster;
 pub mod store;
+pub mod wal_segment;
 pub mod wal_state;
 pub mod webhook;
 pub mod write_probe;

@@ -47,6 +47,8 @@ pub struct BackupsConfig {
     pub redis_rdb: Option<RedisRdbConfig>,
     /// Redis' append-only file.
     pub redis_aof: Option<RedisAofConfig>,
+    /// Restores that are done to see that they can be, and how long they take.
+    pub drill: Option<DrillConfig>,
 }
 
 /// A place where files are kept: a directory or a bucket.
@@ -162,6 +164,58 @@ pub struct RedisAofConfig {
     /// Days.
     #[serde(default = "default_redis_aof_keep_days")]
     pub keep_days: u32,
+}
+
+/// When the newest dump, and the newest base backup with WAL, are restored into a cluster of the console's own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrillConfig {
+    /// A cron pattern of five fields, in UTC.
+    #[serde(default = "default_drill_schedule")]
+    pub schedule: String,
+    /// Longest time that one may take; seconds.
+    #[serde(default = "default_limit_s")]
+    pub limit_s: u64,
+    /// After so many days without one that succeeded it is not known any more how long a recovery takes.
+    #[serde(default = "default_drill_stale_days")]
+    pub stale_days: u32,
+    /// How many things a dump is restored at the same time.
+    #[serde(default = "default_drill_jobs")]
+    pub jobs: u32,
+    /// Free space that has to be left on the disk of `backups.directory`, bytes.
+    #[serde(default = "default_drill_keep_free_bytes")]
+    pub keep_free_bytes: u64,
+    /// What the restored database is asked besides.
+    #[serde(default)]
+    pub queries: Vec<DrillQuery>,
+}
+
+/// A question to a restored database: one number comes back.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrillQuery {
+    /// What is asked, for people: "users with an e-mail address".
+    pub name: String,
+    /// SQL that answers with one number.
+    pub sql: String,
+    /// The least that the answer may be.
+    pub at_least: i64,
+}
+
+fn default_drill_schedule() -> String {
+    "0 5 * * *".to_owned()
+}
+
+const fn default_drill_stale_days() -> u32 {
+    8
+}
+
+const fn default_drill_jobs() -> u32 {
+    2
+}
+
+const fn default_drill_keep_free_bytes() -> u64 {
+    1 << 30
 }
 
 const fn default_rpo_target_s() -> u64 {
@@ -374,6 +428,21 @@ impl BackupsConfig {
                 )));
             }
         }
+        if let Some(drill) = &self.drill {
+            Cron::from_str(&drill.schedule).map_err(|error| BackupsConfigError::Cron {
+                method: "drill",
+                cron: drill.schedule.clone(),
+                reason: error.to_string(),
+            })?;
+            let least = [
+                ("backups.drill.limit_s", drill.limit_s),
+                ("backups.drill.stale_days", drill.stale_days.into()),
+                ("backups.drill.jobs", drill.jobs.into()),
+            ];
+            if let Some((setting, _)) = least.into_iter().find(|(_, value)| *value == 0) {
+                return Err(BackupsConfigError::Zero(setting.to_owned()));
+            }
+        }
         let targets = [
             ("backups.rpo_target_s", self.rpo_target_s),
             ("backups.rto_target_s", self.rto_target_s),
@@ -446,6 +515,16 @@ mod tests {
             ("base = {}", "base = { keep_days = 0 }", "backups.base.keep_days"),
             ("dump = {}", "dump = { limit_s = 0 }", "backups.dump.limit_s"),
             ("dump = {}", "dump = {}\nrto_target_s = 0", "backups.rto_target_s"),
+            (
+                "dump = {}",
+                "dump = {}\ndrill = { schedule = 'often' }",
+                "backups.drill.schedule",
+            ),
+            (
+                "dump = {}",
+                "dump = {}\ndrill = { jobs = 0 }",
+                "backups.drill.jobs",
+            ),
         ] {
             let error = checked(&USABLE.replace(change, to)).unwrap_err().to_string();
             assert!(error.contains(named), "{to}: {error}");

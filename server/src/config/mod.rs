@@ -338,6 +338,7 @@ mod tests {
             "backups.wal",
             "backups.redis_rdb",
             "backups.redis_aof",
+            "backups.drill",
             "profile",
             "identity",
             "poller",

@@ -1,4 +1,5 @@
 //! The tables of backups, by noun.
 
 pub mod copies;
+pub mod drills;
 pub mod points;

@@ -181,6 +181,16 @@ actions! {
     ClusterLossMeasured = "cluster.loss_measured",
     /// An old primary need not be kept from writes any more.
     ClusterFenceLifted = "cluster.fence_lifted",
+    /// A restore drill began.
+    DrillBegun = "drill.begun",
+    /// A restore drill came to its end, whatever that was.
+    DrillEnded = "drill.ended",
+    /// Somebody wants a restore drill ended.
+    DrillCancelled = "drill.cancel_asked",
+    /// Somebody pinned a backup, so that no retention deletes it.
+    BackupPinned = "backup.pinned",
+    /// Somebody let a pinned backup go.
+    BackupUnpinned = "backup.unpinned",
     /// Another policy for guarded actions came into force.
     PolicyChanged = "policy.changed",
     /// Somebody made an API token.

@@ -168,6 +168,25 @@ fn deed(event: &Event) -> Deed {
                 &format!("the local journal {object}{}", aside.unwrap_or_default()),
             )
         }
+        Action::DrillBegun => Deed::new(
+            "begin",
+            "began",
+            &format!("the restore drill {object} of {}", detail("backup")),
+        ),
+        Action::DrillEnded => {
+            let what = format!("the restore drill {object} of {}", detail("backup"));
+            match event.detail.text("state") {
+                Some("succeeded") | None => Deed::new("finish", "finished", &what),
+                Some(state) => Deed::new("finish", "finished", &format!("{what} ({state})")),
+            }
+        }
+        Action::DrillCancelled => Deed::new("end", "asked to end", &format!("the restore drill {object}")),
+        Action::BackupPinned => Deed::new(
+            "pin",
+            "pinned",
+            &format!("the backup {object}: {}", detail("reason")),
+        ),
+        Action::BackupUnpinned => Deed::new("unpin", "unpinned", &format!("the backup {object}")),
         Action::MaintenanceChangedElsewhere => Deed::new(
             "notice",
             "noticed",

@@ -1,5 +1,6 @@
 //! Backups: what is kept, when it is made, how long it stays, and to which instants it lets one return.
 
+pub mod drill;
 pub mod history;
 pub mod manifest;
 pub mod method;

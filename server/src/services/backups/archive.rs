@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use crate::clients::{
     commit_times::{CommitTimeError, CommitTimes},
     store::{Store, StoreError, Stored},
+    wal_segment::uncompressed,
 };
 
 /// How far back a commit is looked for from the end of what is stored: an idle server fills segments with none.
@@ -38,6 +39,10 @@ struct Read {
 pub struct FoundArchive {
     /// The archive in order.
     pub wal: WalArchive,
+    /// The files of the segments.
+    pub files: HashMap<SegmentName, Stored>,
+    /// The files of the histories.
+    pub histories: Vec<Stored>,
     /// Bytes of all its files.
     pub bytes: u64,
     /// What is wrong with single files, in words.
@@ -111,6 +116,8 @@ impl ArchiveReader {
         lock(&self.read).commits = commits;
         Ok(FoundArchive {
             wal,
+            files: sorted.segments,
+            histories: sorted.histories,
             bytes: sorted.bytes,
             findings: sorted.findings,
         })
@@ -246,7 +253,7 @@ fn sorted(files: Vec<Stored>, size: SegmentSize) -> Sorted {
             if !plain.ends_with(".backup") && !plain.ends_with(".partial") {
                 sorted.uploading.push(segment);
             }
-        } else if file.bytes == 0 || (!compressed && file.bytes != size.bytes()) {
+        } else if file.bytes == 0 || (compressed.is_none() && file.bytes != size.bytes()) {
             sorted.findings.push(format!(
                 "{} has {} bytes, where a segment has {}: it is cut off, or still being written",
                 file.path,
@@ -259,14 +266,6 @@ fn sorted(files: Vec<Stored>, size: SegmentSize) -> Sorted {
         }
     }
     sorted
-}
-
-/// The name without the ending of a compression, and whether it had one.
-fn uncompressed(name: &str) -> (&str, bool) {
-    let plain = [".gz", ".zst", ".lz4"]
-        .iter()
-        .find_map(|ending| name.strip_suffix(ending));
-    (plain.unwrap_or(name), plain.is_some())
 }
 
 fn file_name(path: &str) -> &str {
