@@ -9,6 +9,7 @@ pub mod method;
 pub mod recoverability;
 #[cfg(test)]
 mod recoverability_properties;
+pub mod rpo;
 pub mod segment;
 pub mod wal;
 
@@ -18,6 +19,7 @@ pub use history::{Fork, Line, MalformedHistory, Stretch, TimelineHistory};
 pub use manifest::{Manifest, ManifestFile, Server, Source, TableFigures, backup_name};
 pub use method::Method;
 pub use recoverability::{Cause, Dot, DotKind, Hole, RecoverabilityMap, Span, SpanBase};
+pub use rpo::{Exposure, RpoPoint, RpoState, Safe, Sample, StandbyReceived, WorstRpo};
 pub use segment::{MalformedSegmentName, SegmentName, SegmentSize, Timeline};
 pub use wal::{
     FoundWal, Gap, Missing, Newest, Run, ServerWal, StoredSegment, TimelineContinuity, WalArchive,
