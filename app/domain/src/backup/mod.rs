@@ -10,6 +10,7 @@ pub mod recoverability;
 #[cfg(test)]
 mod recoverability_properties;
 pub mod rpo;
+pub mod schedule;
 pub mod segment;
 pub mod wal;
 
@@ -20,6 +21,7 @@ pub use manifest::{Manifest, ManifestFile, Server, Source, TableFigures, backup_
 pub use method::Method;
 pub use recoverability::{Cause, Dot, DotKind, Hole, RecoverabilityMap, Span, SpanBase};
 pub use rpo::{Exposure, RpoPoint, RpoState, Safe, Sample, StandbyReceived, WorstRpo};
+pub use schedule::{Continuous, DoneRun, ExpectedRun, ExpectedState, MalformedSchedule, RunState, Schedule};
 pub use segment::{MalformedSegmentName, SegmentName, SegmentSize, Timeline};
 pub use wal::{
     FoundWal, Gap, Missing, Newest, Run, ServerWal, StoredSegment, TimelineContinuity, WalArchive,
