@@ -27,12 +27,27 @@ pub struct Ready {
     pub postgres: WatchedPostgres,
     /// PgBouncer before the primary.
     pub pgbouncer: Pgbouncer,
+    /// SkillQuest's Redis.
+    pub redis: WatchedRedis,
+    /// Where backups may be kept.
+    pub backup_dir: PathBuf,
+    /// Where backups may be made, and tried.
+    pub restore_dir: PathBuf,
     /// The API.
     pub api: Api,
     /// The program that operates the estate's nodes; none if it was not built.
     pub estate_command: Option<Vec<String>>,
     /// The estate's directory.
     pub dir: PathBuf,
+}
+
+/// SkillQuest's Redis.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WatchedRedis {
+    /// Its address.
+    pub url: String,
+    /// Where its append-only file is.
+    pub appendonly_dir: PathBuf,
 }
 
 /// Addresses of PgBouncer.
@@ -76,6 +91,12 @@ pub struct Address {
 pub struct WatchedPostgres {
     /// Each with its name; which of them is the primary changes.
     pub nodes: Vec<Node>,
+    /// Where their archive of WAL segments is.
+    pub wal_archive_dir: PathBuf,
+    /// Where PostgreSQL's programs are.
+    pub programs_dir: Option<PathBuf>,
+    /// The user that servers run as where root runs the estate.
+    pub server_user: Option<String>,
 }
 
 /// One PostgreSQL server.
@@ -87,6 +108,8 @@ pub struct Node {
     pub url: String,
     /// As the role that may make it the primary.
     pub control_url: String,
+    /// As the role that backups are made as.
+    pub backup_url: String,
 }
 
 /// A running estate.

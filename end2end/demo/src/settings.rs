@@ -17,6 +17,7 @@ struct Settings<'a> {
     postgres: Vec<Node<'a>>,
     maintenance: Maintenance<'a>,
     failover: Failover<'a>,
+    backups: Backups<'a>,
 }
 
 #[derive(Serialize)]
@@ -43,6 +44,7 @@ struct Node<'a> {
     name: &'a str,
     url: &'a str,
     control_url: &'a str,
+    backup_url: &'a str,
     exporter_up: String,
     fence: Vec<String>,
     rejoin: Vec<String>,
@@ -63,6 +65,7 @@ impl<'a> Node<'a> {
             name: &node.name,
             url: &node.url,
             control_url: &node.control_url,
+            backup_url: &node.backup_url,
             exporter_up: format!("pg_up{{server=\"{}\"}}", node.name),
             fence: program("fence"),
             rejoin: program("rejoin"),
@@ -82,6 +85,65 @@ struct Pgbouncer<'a> {
     admin_url: &'a str,
     databases_file: &'a Path,
     databases: [&'a str; 2],
+}
+
+/// Everything the handbook wants backed up, by its schedules.
+#[derive(Serialize)]
+struct Backups<'a> {
+    name: &'a str,
+    directory: &'a Path,
+    programs: Option<&'a Path>,
+    run_as: Option<&'a str>,
+    database: &'a str,
+    store: Place,
+    wal_archive: Place,
+    dump: Defaults,
+    base: Defaults,
+    wal: Defaults,
+    redis_rdb: At<'a>,
+    redis_aof: AppendOnly<'a>,
+}
+
+#[derive(Serialize)]
+struct Place {
+    url: String,
+}
+
+/// A section that is there and says nothing: the handbook's values.
+#[derive(Serialize)]
+struct Defaults {}
+
+#[derive(Serialize)]
+struct AppendOnly<'a> {
+    url: &'a str,
+    directory: &'a Path,
+}
+
+impl<'a> Backups<'a> {
+    fn of(estate: &'a Ready) -> Self {
+        let place = |dir: &Path| Place {
+            url: format!("file://{}", dir.display()),
+        };
+        Self {
+            name: "skillquest",
+            directory: &estate.restore_dir,
+            programs: estate.postgres.programs_dir.as_deref(),
+            run_as: estate.postgres.server_user.as_deref(),
+            database: "skillquest",
+            store: place(&estate.backup_dir),
+            wal_archive: place(&estate.postgres.wal_archive_dir),
+            dump: Defaults {},
+            base: Defaults {},
+            wal: Defaults {},
+            redis_rdb: At {
+                url: &estate.redis.url,
+            },
+            redis_aof: AppendOnly {
+                url: &estate.redis.url,
+                directory: &estate.redis.appendonly_dir,
+            },
+        }
+    }
 }
 
 /// The API processes have a switch each, and are seen each on its own.
@@ -180,6 +242,7 @@ fn text(estate: &Ready, port: u16) -> Result<String> {
                 databases: ["skillquest", "skillquest_probe"],
             },
         },
+        backups: Backups::of(estate),
     })?)
 }
 
@@ -195,9 +258,12 @@ mod tests {
             "prometheus": { "url": "http://p" },
             "alertmanager": { "url": "http://a" },
             "postgres": { "nodes": [
-                { "name": "db-1", "url": "postgres://one", "control_url": "postgres://control-one", "data_dir": "for others" },
-                { "name": "db-2", "url": "postgres://two", "control_url": "postgres://control-two" },
-            ] },
+                { "name": "db-1", "url": "postgres://one", "control_url": "postgres://control-one", "backup_url": "postgres://backup-one", "data_dir": "for others" },
+                { "name": "db-2", "url": "postgres://two", "control_url": "postgres://control-two", "backup_url": "postgres://backup-two" },
+            ], "wal_archive_dir": "/d/wal-archive", "programs_dir": "/bin", "server_user": "postgres" },
+            "redis": { "url": "redis://watched", "appendonly_dir": "/d/aof" },
+            "backup_dir": "/d/backups",
+            "restore_dir": "/d/work",
             "pgbouncer": { "probe_url": "postgres://probe", "admin_url": "postgres://admin", "databases_file": "/d/databases.ini" },
             "estate_command": ["/bin/estate"],
             "dir": "/d",
@@ -232,6 +298,20 @@ mod tests {
             read["failover"]["pgbouncer"]["databases_file"].as_str(),
             Some("/d/databases.ini")
         );
+        let backups = &read["backups"];
+        assert_eq!(
+            read["postgres"][0]["backup_url"].as_str(),
+            Some("postgres://backup-one")
+        );
+        assert_eq!(backups["store"]["url"].as_str(), Some("file:///d/backups"));
+        assert_eq!(
+            backups["wal_archive"]["url"].as_str(),
+            Some("file:///d/wal-archive")
+        );
+        assert_eq!(backups["run_as"].as_str(), Some("postgres"));
+        assert!(backups["dump"].is_table() && backups["base"].is_table() && backups["wal"].is_table());
+        assert_eq!(backups["redis_rdb"]["url"].as_str(), Some("redis://watched"));
+        assert_eq!(backups["redis_aof"]["directory"].as_str(), Some("/d/aof"));
         let maintenance = &read["maintenance"];
         assert_eq!(
             maintenance["http"]["urls"][0].as_str(),

@@ -31,8 +31,8 @@ mod redis;
 pub use alertmanager::{Alertmanager, AlertmanagerOptions};
 pub use patroni::{PATRONI_USER, PatroniCluster, PatroniMember};
 pub use postgres::program;
-pub(crate) use postgres::psql;
 pub use postgres::{Postgres, PostgresOptions};
+pub(crate) use postgres::{bin_dir, psql};
 pub use prometheus::{Prometheus, PrometheusOptions};
 pub use redis::{Redis, RedisOptions};
 

@@ -291,6 +291,17 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// What the ordinary user is called that servers run as when root runs us.
+pub(crate) fn unprivileged_user_name() -> &'static str {
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let is_there = |name: &str| passwd.lines().any(|line| line.split(':').next() == Some(name));
+    if is_there("postgres") {
+        "postgres"
+    } else {
+        "nobody"
+    }
+}
+
 /// The ordinary user that servers run as when root runs us: Debian's `postgres`, else `nobody`.
 pub(crate) fn unprivileged_user() -> (u32, u32) {
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

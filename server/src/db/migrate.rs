@@ -157,7 +157,10 @@ async fn grant(connection: &mut PgConnection, role: &str) -> Result<(), MigrateE
          grant select, insert on quarterdeck.policy_versions, quarterdeck.action_votes to {quoted};
          grant select, insert, update on quarterdeck.actions, quarterdeck.action_steps, quarterdeck.outbox,
              quarterdeck.fences, quarterdeck.journals to {quoted};
-         grant select, update on quarterdeck.maintenance to {quoted};"
+         grant select, update on quarterdeck.maintenance to {quoted};
+         grant select, insert, update on quarterdeck.backup_runs, quarterdeck.backups, quarterdeck.drills to {quoted};
+         grant select, insert on quarterdeck.backup_verifications to {quoted};
+         grant select, insert, update, delete on quarterdeck.primary_positions, quarterdeck.recovery_points to {quoted};"
     );
     // Safe: the only variable part went through quote_ident.
     sqlx::raw_sql(AssertSqlSafe(grants))

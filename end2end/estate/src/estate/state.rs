@@ -8,7 +8,8 @@ use serde_json::json;
 use super::{Inner, archive, monitoring, pgbouncer, services};
 use crate::error::PartError;
 use crate::leftovers::write_atomically;
-use crate::process::lock;
+use crate::parts::bin_dir;
+use crate::process::{is_root, lock, unprivileged_user_name};
 
 /// Writes `estate.json`; a reader sees the old one or the new one. It is there exactly while the estate is ready.
 pub(super) fn write(inner: &Inner) -> Result<(), PartError> {
@@ -31,11 +32,14 @@ pub(super) fn write(inner: &Inner) -> Result<(), PartError> {
                 "name": node.name,
                 "url": node.postgres.url_as("quarterdeck_monitor", "skillquest"),
                 "control_url": node.postgres.url_as("quarterdeck_control", "postgres"),
+                "backup_url": node.postgres.url_as("quarterdeck_backup", "skillquest"),
                 "superuser_url": node.postgres.url("postgres"),
                 "data_dir": node.postgres.data_dir(),
                 "exporter_url": format!("{}/metrics", http(monitoring::exporter_port(ports, node.name))),
             })),
             "wal_archive_dir": archive::archive_dir(&inner.config.dir),
+            "programs_dir": bin_dir().ok(),
+            "server_user": is_root().then(unprivileged_user_name),
         },
         "pgbouncer": {
             "url": format!("postgres://skillquest@127.0.0.1:{}/skillquest", ports.pgbouncer),
@@ -44,7 +48,9 @@ pub(super) fn write(inner: &Inner) -> Result<(), PartError> {
             "probe_url": format!("postgres://quarterdeck_probe@127.0.0.1:{}/skillquest_probe", ports.pgbouncer),
             "databases_file": pgbouncer::databases_file(&inner.config),
         },
-        "redis": { "url": inner.redis.url() },
+        "redis": { "url": inner.redis.url(), "appendonly_dir": inner.redis.dir().join("appendonlydir") },
+        "backup_dir": inner.config.dir.join("backups"),
+        "restore_dir": inner.config.dir.join("backup-work"),
         "api": {
             "urls": services::api_urls(ports),
             "admin_urls": [http(ports.api_0_admin), http(ports.api_1_admin)],
