@@ -3,6 +3,7 @@
 
 pub mod alertmanager;
 pub mod alerts;
+pub mod backup_programs;
 pub mod cluster_node;
 pub mod commit_times;
 pub mod database_nodes;
