@@ -9,6 +9,7 @@ pub mod method;
 pub mod recoverability;
 #[cfg(test)]
 mod recoverability_properties;
+pub mod retention;
 pub mod rpo;
 pub mod schedule;
 pub mod segment;
@@ -20,6 +21,10 @@ pub use history::{Fork, Line, MalformedHistory, Stretch, TimelineHistory};
 pub use manifest::{Manifest, ManifestFile, Server, Source, TableFigures, backup_name};
 pub use method::Method;
 pub use recoverability::{Cause, Dot, DotKind, Hole, RecoverabilityMap, Span, SpanBase};
+pub use retention::{
+    Deletion, Retention, RetentionPlan, Stay, StaysBecause, Stored, StoredCopy, WalDeletion, WalRule,
+    WalStaysBecause,
+};
 pub use rpo::{Exposure, RpoPoint, RpoState, Safe, Sample, StandbyReceived, WorstRpo};
 pub use schedule::{Continuous, DoneRun, ExpectedRun, ExpectedState, MalformedSchedule, RunState, Schedule};
 pub use segment::{MalformedSegmentName, SegmentName, SegmentSize, Timeline};

@@ -13,7 +13,7 @@ const SEGMENT: u64 = 1 << 20;
 /// What a step writes is in tenths of a segment.
 const TENTH: u64 = SEGMENT / 10;
 
-fn at(second: i64) -> OffsetDateTime {
+pub(super) fn at(second: i64) -> OffsetDateTime {
     BEGIN + Duration::seconds(second)
 }
 
@@ -66,17 +66,17 @@ struct Written {
 
 /// All that was ever written, and what is left of it.
 #[derive(Debug, Clone)]
-struct World {
+pub(super) struct World {
     timelines: BTreeMap<Timeline, Written>,
     current: Timeline,
-    bases: Vec<Base>,
+    pub(super) bases: Vec<Base>,
     dumps: Vec<Dump>,
     stored: BTreeSet<(Timeline, u64)>,
     ready: BTreeSet<(Timeline, u64)>,
     histories: BTreeSet<Timeline>,
     /// What each walk came to, by line and base backup: in order of their ends.
     walks: BTreeMap<Timeline, Vec<Walk>>,
-    now: i64,
+    pub(super) now: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -337,7 +337,7 @@ impl World {
             || dumps.any(|dump| second(dump.snapshot_at) == instant)
     }
 
-    fn found(&self, looked_up: &[bool]) -> WalArchive {
+    pub(super) fn found_wal(&self, looked_up: &[bool]) -> FoundWal {
         let mut luck = looked_up.iter().cycle();
         let segments = self
             .stored
@@ -381,7 +381,7 @@ impl World {
                 }
             })
             .collect();
-        WalArchive::new(FoundWal {
+        FoundWal {
             size: SegmentSize::new(SEGMENT).unwrap(),
             segments,
             histories,
@@ -401,7 +401,11 @@ impl World {
             }),
             young_s: 0,
             seen_at: at(self.now),
-        })
+        }
+    }
+
+    fn found(&self, looked_up: &[bool]) -> WalArchive {
+        WalArchive::new(self.found_wal(looked_up))
     }
 
     fn map(&self, archive: &WalArchive) -> RecoverabilityMap {
@@ -458,7 +462,7 @@ fn second(at: OffsetDateTime) -> i64 {
     (at - BEGIN).whole_seconds()
 }
 
-fn worlds() -> impl Strategy<Value = World> {
+pub(super) fn worlds() -> impl Strategy<Value = World> {
     (
         prop::collection::vec(step(), 1..40),
         prop::collection::vec(prop::bool::weighted(0.08), 1..40),
