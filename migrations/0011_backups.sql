@@ -79,8 +79,8 @@ create table quarterdeck.primary_positions (
     at timestamptz primary key,
     timeline bigint not null check (timeline > 0),
     insert_lsn bigint not null check (insert_lsn >= 0),
-    -- The next transaction that writes gets this: while it stands still, nothing new is there to be lost.
-    next_xid bigint not null
+    -- Goes up with each transaction that wrote and ended: while it stands still, nothing new is there to be lost.
+    ended bigint not null
 );
 
 -- How far back one could return, as it was at each moment.

@@ -13,3 +13,5 @@ pub mod ports;
 pub mod routes;
 pub mod shell;
 pub mod view;
+
+pub use components::moment;

@@ -31,6 +31,7 @@ use crate::{
             kinds::{maintenance::MaintenanceHandler, primary, sessions::SessionsHandler},
         },
         audit::{AuditLog, EventMaker, Recorder},
+        backups::watch::{BackupWatch, BackupWatchParts},
         cluster::WatchedCluster,
         console::ConsoleService,
         database::WatchedSessions,
@@ -42,7 +43,7 @@ use crate::{
     },
     telemetry::metrics::Metrics,
     workers::{
-        announcements, cluster, database_host, emergency, executor,
+        announcements, backup_watch, cluster, database_host, emergency, executor,
         leadership::{self, Leadership},
         maintenance,
         notifier::{Notifier, Way},
@@ -109,6 +110,16 @@ impl Console {
                 pool: pool.clone(),
                 clock: Arc::clone(&clock),
                 entropy: Arc::clone(&entropy),
+            })?)),
+        };
+        let backups = match &config.backups {
+            None => None,
+            Some(section) => Some(Arc::new(BackupWatch::new(BackupWatchParts {
+                config: section.clone(),
+                nodes: nodes.iter().map(PostgresNode::connection).collect(),
+                cluster: Arc::clone(&watched),
+                pool: pool.clone(),
+                clock: Arc::clone(&clock),
             })?)),
         };
         let relay = config.redis.as_ref().map(Relay::new).transpose()?;
@@ -219,6 +230,13 @@ impl Console {
                 stop.clone(),
             ));
         }
+        if let Some(backups) = &backups {
+            workers.spawn(backup_watch::run(
+                Arc::clone(backups),
+                leadership.clone(),
+                stop.clone(),
+            ));
+        }
         if let Some(redis) = &config.redis {
             workers.spawn(relay::listen(redis.clone(), heard, stop.clone()));
         }
@@ -269,6 +287,7 @@ impl Console {
             actions,
             emergency,
             maintenance,
+            backups,
             profile,
             clock: Arc::clone(&clock),
             grafana_url: config.server.grafana_url.clone(),

@@ -22,8 +22,9 @@ pub struct WalState {
     pub timeline: i32,
     /// How far it has written.
     pub insert_lsn: Lsn,
-    /// The number that the next writing transaction gets.
-    pub next_xid: i64,
+    /// Goes up with each transaction that wrote and ended: of the statement's own snapshot, the first number that isn't given yet, less
+    /// those that are still under way.
+    pub ended: i64,
     /// The size of its segments.
     pub segment_size: SegmentSize,
     /// After how many seconds a segment that isn't full is finished; 0 for never.
@@ -44,7 +45,8 @@ const STATE: &str = "select
         clock_timestamp() as clock,
         ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int as timeline,
         pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint as insert_bytes,
-        pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next_xid,
+        pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+            - (select count(*) from pg_snapshot_xip(pg_current_snapshot())) as ended,
         (select setting::bigint from pg_settings where name = 'wal_segment_size') as segment_bytes,
         (select setting::int from pg_settings where name = 'archive_timeout') as archive_timeout_s,
         current_setting('archive_mode') <> 'off' as archives,
@@ -85,7 +87,7 @@ async fn state(connection: &mut PgConnection, node: String) -> Result<WalState, 
         clock: row.try_get("clock")?,
         timeline: row.try_get("timeline")?,
         insert_lsn: Lsn::from_bytes(insert_bytes.unsigned_abs()),
-        next_xid: row.try_get("next_xid")?,
+        ended: row.try_get("ended")?,
         segment_size,
         archive_timeout_s: row.try_get("archive_timeout_s")?,
         archives: row.try_get("archives")?,

@@ -3,3 +3,5 @@
 pub mod copies;
 pub mod drills;
 pub mod points;
+pub mod runs;
+pub mod verifications;

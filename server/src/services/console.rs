@@ -31,6 +31,7 @@ use url::Url;
 use super::{
     actions::{Actions, Emergency},
     audit::{AuditLog, Origin, Selection},
+    backups::watch::BackupWatch,
     cluster::WatchedCluster,
     database::WatchedSessions,
     failover::Failover,
@@ -68,6 +69,8 @@ pub struct ConsoleService {
     pub emergency: Arc<Emergency>,
     /// Maintenance mode, where it is this console's business.
     pub maintenance: Option<Arc<Maintenance>>,
+    /// Backups, where they are this console's business.
+    pub backups: Option<Arc<BackupWatch>>,
     /// What is watched.
     pub profile: Arc<Profile>,
     /// The time.
@@ -276,7 +279,8 @@ impl Console for AskedConsole {
     fn backups<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<BackupsView, ConsoleError>> {
         Box::pin(async move {
             self.allow(subject, Permission::ViewBackups)?;
-            Err(no_backups())
+            let backups = self.service.backups.as_ref().ok_or_else(no_backups)?;
+            Ok(backups.view().await)
         })
     }
 

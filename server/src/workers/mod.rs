@@ -1,6 +1,7 @@
 //! Long-running work beside the requests.
 
 pub mod announcements;
+pub mod backup_watch;
 pub mod cluster;
 pub mod database_host;
 pub mod emergency;

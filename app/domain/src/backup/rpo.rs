@@ -93,7 +93,7 @@ impl Exposure {
             exposed_ms: milliseconds(now - safe_until),
             written,
         };
-        let Some(anchor) = samples.iter().rposition(|sample| is_safe(&sample)) else {
+        let Some(anchor) = samples.iter().rposition(is_safe) else {
             let known = safe
                 .snapshot_at
                 .max(safe.newest_commit_at)

@@ -93,7 +93,7 @@ impl Target {
     }
 
     /// A connection of its own, on which nothing runs out of time.
-    pub(super) async fn connect(&self) -> Result<PgConnection, BackupError> {
+    pub(crate) async fn connect(&self) -> Result<PgConnection, BackupError> {
         let connecting = async {
             let mut connection = PgConnection::connect_with(&self.options).await?;
             sqlx::raw_sql(

@@ -12,7 +12,7 @@ pub struct PositionRow {
     pub at: OffsetDateTime,
     pub timeline: i64,
     pub insert_lsn: i64,
-    pub next_xid: i64,
+    pub ended: i64,
 }
 
 /// A row of `quarterdeck.recovery_points`.
@@ -32,12 +32,12 @@ pub struct PointRow {
 /// [`DbError`].
 pub async fn add_position(executor: impl PgExecutor<'_>, row: &PositionRow) -> Result<(), DbError> {
     sqlx::query(
-        "insert into quarterdeck.primary_positions (at, timeline, insert_lsn, next_xid) values ($1, $2, $3, $4) on conflict do nothing",
+        "insert into quarterdeck.primary_positions (at, timeline, insert_lsn, ended) values ($1, $2, $3, $4) on conflict do nothing",
     )
     .bind(row.at)
     .bind(row.timeline)
     .bind(row.insert_lsn)
-    .bind(row.next_xid)
+    .bind(row.ended)
     .execute(executor)
     .await?;
     Ok(())
@@ -52,7 +52,7 @@ pub async fn positions(
     since: OffsetDateTime,
 ) -> Result<Vec<PositionRow>, DbError> {
     Ok(sqlx::query_as(
-        "select at, timeline, insert_lsn, next_xid from quarterdeck.primary_positions where at >= $1 order by at",
+        "select at, timeline, insert_lsn, ended from quarterdeck.primary_positions where at >= $1 order by at",
     )
     .bind(since)
     .fetch_all(executor)

@@ -37,6 +37,8 @@ struct Read {
 /// What was found at one look.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoundArchive {
+    /// Where it is.
+    pub place: String,
     /// The archive in order.
     pub wal: WalArchive,
     /// The files of the segments.
@@ -115,6 +117,7 @@ impl ArchiveReader {
         let wal = found(&sorted.segments, &commits);
         lock(&self.read).commits = commits;
         Ok(FoundArchive {
+            place: self.store.place().to_owned(),
             wal,
             files: sorted.segments,
             histories: sorted.histories,
