@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod drill;
 pub mod evidence;
+pub mod forecast;
 pub mod history;
 pub mod manifest;
 pub mod method;
@@ -17,6 +18,7 @@ pub mod wal;
 
 pub use answer::{Answer, Nearest, Why};
 pub use evidence::{Base, Condition, Dump, Evidence};
+pub use forecast::{BasesToCome, Forecast, Opening};
 pub use history::{Fork, Line, MalformedHistory, Stretch, TimelineHistory};
 pub use manifest::{Manifest, ManifestFile, Server, Source, TableFigures, backup_name};
 pub use method::Method;

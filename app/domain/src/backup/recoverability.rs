@@ -149,24 +149,26 @@ pub struct RecoverabilityMap {
 }
 
 /// Where replay from a base backup comes to an end.
-struct Replay {
+pub(super) struct Replay {
+    /// The number of the first segment that it needs from the archive.
+    pub first: u64,
     /// The run that it replays; none if what it needs first is missing.
-    run: Option<usize>,
+    pub run: Option<usize>,
     /// The number of the first segment that is not there.
-    missing: u64,
+    pub missing: u64,
 }
 
 /// A line with what is stored of it.
-struct Followed<'a> {
+pub(super) struct Followed<'a> {
     wal: &'a WalArchive,
-    line: Line,
-    runs: Vec<Run>,
+    pub line: Line,
+    pub runs: Vec<Run>,
     /// Those of the line, by their end.
-    bases: Vec<&'a Base>,
+    pub bases: Vec<&'a Base>,
 }
 
 impl<'a> Followed<'a> {
-    fn new(evidence: &Evidence<'a>, line: Line) -> Self {
+    pub fn new(evidence: &Evidence<'a>, line: Line) -> Self {
         let mut bases: Vec<_> = evidence
             .bases
             .iter()
@@ -181,7 +183,7 @@ impl<'a> Followed<'a> {
         }
     }
 
-    fn replay(&self, base: &Base) -> Replay {
+    pub fn replay(&self, base: &Base) -> Replay {
         let size = self.wal.size();
         let consistent = size.number_of(Lsn::from_bytes(base.stop.bytes().saturating_sub(1)));
         let (first, last) = if base.own_wal {
@@ -192,10 +194,12 @@ impl<'a> Followed<'a> {
         let at = self.runs.partition_point(|run| run.last.number < first);
         match self.runs.get(at) {
             Some(run) if run.first.number <= first => Replay {
+                first,
                 run: (run.last.number >= last).then_some(at),
                 missing: run.last.number + 1,
             },
             Some(_) | None => Replay {
+                first,
                 run: None,
                 missing: first,
             },
@@ -254,7 +258,7 @@ impl<'a> Followed<'a> {
     }
 
     /// What stops replay at a segment: none while that is merely the end of the archive.
-    fn blocked(&self, base: &Base, missing: u64) -> Option<Cause> {
+    pub fn blocked(&self, base: &Base, missing: u64) -> Option<Cause> {
         let next = self.runs.partition_point(|run| run.first.number < missing);
         let gaps = match self.runs.get(next) {
             Some(_) if next == 0 => {
