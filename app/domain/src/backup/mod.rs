@@ -12,6 +12,7 @@ pub mod recoverability;
 mod recoverability_properties;
 pub mod retention;
 pub mod rpo;
+pub mod rto;
 pub mod schedule;
 pub mod segment;
 pub mod wal;
@@ -28,6 +29,7 @@ pub use retention::{
     WalStaysBecause,
 };
 pub use rpo::{Exposure, RpoPoint, RpoState, Safe, Sample, StandbyReceived, WorstRpo};
+pub use rto::{DrillDone, RestoreSize, Rto, RtoRules, RtoState, RtoTrend, RtoUnknown, StepEstimate};
 pub use schedule::{Continuous, DoneRun, ExpectedRun, ExpectedState, MalformedSchedule, RunState, Schedule};
 pub use segment::{MalformedSegmentName, SegmentName, SegmentSize, Timeline};
 pub use wal::{
