@@ -12,6 +12,7 @@ use crate::pages::{
     account::{sessions::SessionsPage, sign_in::SignInPage, tokens::TokensPage},
     actions::{ActionPage, ActionsPage, NewActionPage, PolicyPage},
     audit::{entry::AuditEntryPage, list::AuditPage},
+    backups::{BackupsPage, CopyPage, RunPage},
     database::{DatabasePage, TopologyPage},
     emergency::EmergencyPage,
     health::metric::MetricPage,
@@ -30,6 +31,9 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/") view=OverviewPage ssr=SsrMode::Async />
                 <Route path=path!("/database") view=DatabasePage ssr=SsrMode::Async />
                 <Route path=path!("/database/topology") view=TopologyPage ssr=SsrMode::Async />
+                <Route path=path!("/backups") view=BackupsPage ssr=SsrMode::Async />
+                <Route path=path!("/backups/runs/:id") view=RunPage ssr=SsrMode::Async />
+                <Route path=path!("/backups/copies") view=CopyPage ssr=SsrMode::Async />
                 <Route path=path!("/health/:id") view=MetricPage ssr=SsrMode::Async />
                 <Route path=path!("/actions") view=ActionsPage ssr=SsrMode::Async />
                 <Route path=path!("/actions/new") view=NewActionPage ssr=SsrMode::Async />

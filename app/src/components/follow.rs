@@ -2,7 +2,7 @@
 
 use leptos::{prelude::*, task::spawn_local};
 
-use super::moment::{Zone, stamp};
+use super::moment::localize;
 use crate::{live, view::maintenance::EVENT};
 
 /// Takes over the parts of the page that are marked `data-live` every few seconds, while somebody looks: for what the event
@@ -33,7 +33,7 @@ pub fn RefreshParts(
 /// Fetches the parts; times in them are then in the browser's zone.
 async fn take_over() {
     if live::refresh_parts().await.unwrap_or(false) {
-        live::localize_times(|at_ms| stamp(at_ms, Zone::Local(live::local_offset_s())));
+        localize();
     }
 }
 

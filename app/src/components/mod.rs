@@ -1,6 +1,7 @@
 //! What pages share.
 
 pub mod account_menu;
+pub mod address;
 pub mod band;
 pub mod chart;
 pub mod connection;
@@ -18,3 +19,4 @@ pub mod sent;
 pub mod size;
 pub mod sparkline;
 pub mod text_area;
+pub mod time_axis;

@@ -6,6 +6,7 @@
 use leptos::prelude::*;
 use time::{OffsetDateTime, UtcOffset};
 
+use super::time_axis::localize_axes;
 use crate::live;
 
 /// How times are written.
@@ -186,11 +187,19 @@ pub fn Time(
     view! { <time datetime=iso(at_ms) data-local=at_ms.to_string()>{stamp(at_ms, Zone::Utc)}</time> }
 }
 
-/// Rewrites every [`Time`] of the page to the browser's zone, once. They stand outside of islands, so nothing is
-/// hydrated there that could disagree.
+/// Rewrites every [`Time`] and every axis of the page to the browser's zone.
+pub fn localize() {
+    let zone = Zone::Local(live::local_offset_s());
+    live::rewrite("time[data-local]", "data-local", |at_ms| {
+        at_ms.parse().ok().map(|at_ms| stamp(at_ms, zone))
+    });
+    localize_axes(zone);
+}
+
+/// [`localize`], once. What it rewrites stands outside of islands, so nothing is hydrated there that could disagree.
 #[island]
 pub fn LocalTimes() -> impl IntoView {
-    Effect::new(move |_| live::localize_times(|at_ms| stamp(at_ms, Zone::Local(live::local_offset_s()))));
+    Effect::new(move |_| localize());
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use quarterdeck_domain::access::{Permission, Subject, decide};
 const ACTIONS: &str = "Actions";
 
 /// Title, address and what one has to be allowed.
-const ENTRIES: [(&str, &str, Permission); 4] = [
+const ENTRIES: [(&str, &str, Permission); 5] = [
     ("Overview", "/", Permission::ViewHealth),
     ("Database", "/database", Permission::ViewDatabase),
+    ("Backups", "/backups", Permission::ViewBackups),
     (ACTIONS, "/actions", Permission::ViewActions),
     ("Audit", "/audit", Permission::ViewAudit),
 ];

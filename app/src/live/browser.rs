@@ -143,19 +143,20 @@ pub fn on_resize(element: &web_sys::Element, f: impl Fn(f64, f64) + 'static) {
     changed.forget();
 }
 
-/// Rewrites all `<time data-local="…">` of the page with what `f` makes of their Unix ms.
-pub fn localize_times(f: impl Fn(i64) -> String) {
+/// Rewrites the content of every element that a selector finds with what `f` makes of one of its attributes; where it makes
+/// nothing, it stays.
+pub fn rewrite(selector: &str, attribute: &str, f: impl Fn(&str) -> Option<String>) {
     let Some(document) = web_sys::window().and_then(|w| w.document()) else {
         return;
     };
-    let Ok(all) = document.query_selector_all("time[data-local]") else {
+    let Ok(all) = document.query_selector_all(selector) else {
         return;
     };
     for i in 0..all.length() {
         if let Some(element) = all.item(i).and_then(|n| n.dyn_into::<web_sys::Element>().ok())
-            && let Some(at_ms) = element.get_attribute("data-local").and_then(|t| t.parse().ok())
+            && let Some(content) = element.get_attribute(attribute).and_then(|value| f(&value))
         {
-            element.set_text_content(Some(&f(at_ms)));
+            element.set_inner_html(&content);
         }
     }
 }

@@ -8,8 +8,8 @@ mod parts;
 mod stream;
 
 pub use browser::{
-    assign, attended, every_second, get_text, learn_time, local_offset_s, localize_times, on_key, on_resize,
-    reload, remember, remembered, typing,
+    assign, attended, every_second, get_text, learn_time, local_offset_s, on_key, on_resize, reload,
+    remember, remembered, rewrite, typing,
 };
 pub use parts::refresh_parts;
 pub use stream::{Connection, LiveEvent, QUIET_LIMIT_MS, follow, follow_actions, on_connection};

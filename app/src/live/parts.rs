@@ -2,7 +2,7 @@
 //! put in its place. The server stays the only one that draws it, and the browser needs no code for it.
 
 use wasm_bindgen::JsCast;
-use web_sys::{Document, DomParser, Element, SupportedType};
+use web_sys::{Document, DomParser, Element, HtmlElement, SupportedType};
 
 use super::browser::{get_text, here};
 
@@ -32,10 +32,62 @@ pub async fn refresh_parts() -> Result<bool, String> {
                 changed = true;
             }
         } else if !is_typed_in(&shown, &old) && old.outer_html() != new.outer_html() {
-            changed |= old.replace_with_with_node_1(&new).is_ok();
+            let kept = Kept::of(&shown, &old);
+            if old.replace_with_with_node_1(&new).is_ok() {
+                kept.give(&new);
+                changed = true;
+            }
         }
     }
     Ok(changed)
+}
+
+/// What a person has done to a part, which is not the server's: where the focus is in it, and what is unfolded. Elements are
+/// known again by their place among their like.
+struct Kept {
+    focus: Option<usize>,
+    unfolded: Vec<bool>,
+}
+
+impl Kept {
+    /// What can have the focus.
+    const FOCUSABLE: &str = "a[href], button, summary, [tabindex]";
+
+    fn of(document: &Document, part: &Element) -> Self {
+        let focused = document.active_element();
+        Self {
+            focus: all(part, Self::FOCUSABLE)
+                .iter()
+                .position(|element| focused.as_ref() == Some(element)),
+            unfolded: all(part, "details")
+                .iter()
+                .map(|details| details.has_attribute("open"))
+                .collect(),
+        }
+    }
+
+    fn give(&self, part: &Element) {
+        for (details, unfolded) in all(part, "details").iter().zip(&self.unfolded) {
+            // An attribute that can't be set leaves it as the server sent it.
+            let _ = details.toggle_attribute_with_force("open", *unfolded);
+        }
+        if let Some(element) = self
+            .focus
+            .and_then(|index| all(part, Self::FOCUSABLE).into_iter().nth(index))
+            .and_then(|element| element.dyn_into::<HtmlElement>().ok())
+        {
+            let _ = element.focus();
+        }
+    }
+}
+
+fn all(part: &Element, selector: &str) -> Vec<Element> {
+    let Ok(found) = part.query_selector_all(selector) else {
+        return Vec::new();
+    };
+    (0..found.length())
+        .filter_map(|i| found.item(i)?.dyn_into().ok())
+        .collect()
 }
 
 fn parts(document: &Document) -> Vec<Element> {

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod actions;
 pub mod audit;
+pub mod backups;
 pub mod database;
 pub mod emergency;
 pub mod health;

@@ -210,6 +210,7 @@ pub(super) fn router(state: &AppState) -> (Router, Vec<Door>) {
             }
             "/emergency" => Access::Page(Permission::BreakGlassWithoutDatabase),
             "/database" | "/database/topology" => Access::Page(Permission::ViewDatabase),
+            "/backups" | "/backups/runs/:id" | "/backups/copies" => Access::Page(Permission::ViewBackups),
             _ => Access::Page(Permission::ViewHealth),
         };
         Door {

@@ -5,13 +5,13 @@ use leptos::{html, prelude::*, task::spawn_local};
 use super::{
     counts::Connections,
     held::{self, Shown},
-    links::address,
     notes::Notes,
     row::SessionRow,
     tree::Blocking,
 };
 use crate::{
     components::{
+        address::address,
         moment::{Clock, clock_time, length, run_clock},
         sent::Sent,
     },

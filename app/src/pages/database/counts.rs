@@ -3,8 +3,7 @@
 use leptos::prelude::*;
 use quarterdeck_domain::database::{BackendState, Count};
 
-use super::links::address;
-use crate::view::database::DatabaseSessionsView;
+use crate::{components::address::address, view::database::DatabaseSessionsView};
 
 /// So many names are listed a way of counting; the rest is summed up.
 const NAMES: usize = 5;

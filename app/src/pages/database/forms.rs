@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use quarterdeck_domain::database::{BackendState, Count};
 
 use crate::{
-    components::moment::limit,
+    components::{address::address, moment::limit},
     view::database::{LongRunningView, SessionFilter},
 };
 
@@ -95,7 +95,7 @@ pub(super) fn FilterForm(
             <button class="button" type="submit">"Show"</button>
             {filter
                 .is_narrow()
-                .then(|| view! { <a class="button" href=super::links::address("/database", &[("node", node)])>"Show all"</a> })}
+                .then(|| view! { <a class="button" href=address("/database", &[("node", node)])>"Show all"</a> })}
         </form>
     }
 }

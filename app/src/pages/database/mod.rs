@@ -19,7 +19,7 @@ pub use topology::TopologyPage;
 
 use self::forms::{FilterForm, TerminateForm};
 use crate::{
-    components::{failure::Failure, page::Page, sent::Sent},
+    components::{address::address, failure::Failure, page::Page, sent::Sent},
     error::ConsoleError,
     pages::{Signed, signed},
     view::{
@@ -156,7 +156,7 @@ fn Nodes(nodes: Vec<DatabaseNodeView>, current: Option<String>) -> impl IntoView
             .into_iter()
             .map(|node| {
                 let here = (current.as_ref() == Some(&node.name)).then_some("page");
-                let href = links::address("/database", &[("node", node.name.clone())]);
+                let href = address("/database", &[("node", node.name.clone())]);
                 view! { <a href=href aria-current=here>{format!("{} · {}", node.name, role_word(&node.role))}</a> }
             })
             .collect_view();
