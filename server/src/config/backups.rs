@@ -4,7 +4,7 @@
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use croner::Cron;
-use quarterdeck_domain::backup::Method;
+use quarterdeck_domain::backup::{Method, Retention, WalRule};
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
@@ -131,6 +131,9 @@ pub struct WalConfig {
     /// Days.
     #[serde(default = "default_wal_keep_days")]
     pub keep_days: u32,
+    /// Which WAL goes when it is older than that.
+    #[serde(default = "default_wal_delete")]
+    pub delete: WalRule,
 }
 
 /// When Redis' snapshot is taken and how long it stays.
@@ -266,6 +269,10 @@ const fn default_wal_keep_days() -> u32 {
     7
 }
 
+const fn default_wal_delete() -> WalRule {
+    WalRule::Needless
+}
+
 fn default_redis_schedule() -> String {
     "*/15 * * * *".to_owned()
 }
@@ -377,6 +384,23 @@ impl BackupsConfig {
             Method::Wal => self.wal.as_ref().map(|wal| wal.keep_days),
             Method::RedisRdb => self.redis_rdb.as_ref().map(|redis| redis.keep_days),
             Method::RedisAof => self.redis_aof.as_ref().map(|redis| redis.keep_days),
+        }
+    }
+
+    /// How long copies of each kind stay.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        let days = |method| {
+            self.keep_days(method)
+                .map(|days| time::Duration::days(days.into()))
+        };
+        Retention {
+            base: days(Method::Base),
+            dump: days(Method::Dump),
+            wal: days(Method::Wal),
+            wal_rule: self.wal.as_ref().map_or(WalRule::Needless, |wal| wal.delete),
+            redis_rdb: days(Method::RedisRdb),
+            redis_aof: days(Method::RedisAof),
         }
     }
 

@@ -460,6 +460,12 @@ fn map(look: &Look) -> MapView {
                 cause: hole.cause.words(size),
                 ahead: false,
             })
+            .chain(look.forecast.as_scheduled.iter().map(|opening| MapHoleView {
+                from_ms: unix_ms(opening.from),
+                to_ms: opening.to.map(unix_ms),
+                cause: opening.words(),
+                ahead: true,
+            }))
             .collect(),
     }
 }

@@ -5,8 +5,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use quarterdeck_app::view::backup::BackupsView;
 use quarterdeck_domain::{
     backup::{
-        Base, Condition, Dump, Evidence, Exposure, FoundWal, Line, Method, RecoverabilityMap, Safe, Sample,
-        SegmentSize, ServerWal, Source, StandbyReceived, WalArchive,
+        Base, BasesToCome, Condition, Dump, Evidence, Exposure, Forecast, FoundWal, Line, Method,
+        RecoverabilityMap, Safe, Sample, Schedule, SegmentSize, ServerWal, Source, StandbyReceived,
+        WalArchive,
     },
     cluster::{Lsn, NodeSight},
 };
@@ -41,6 +42,8 @@ use crate::{
 const FRESH: Duration = Duration::from_secs(20);
 /// A segment that is late is not taken for lost before this, seconds, whatever `archive_timeout` is: listing a store takes time.
 const YOUNG_S: u32 = 60;
+/// So far ahead it is looked for holes that will open.
+const FORECAST: time::Duration = time::Duration::days(14);
 /// A primary that was not heard of for so long may have gone on.
 const SILENT_AFTER: time::Duration = time::Duration::seconds(30);
 /// Positions of the primary are kept for so long: the archive may be behind by that much.
@@ -65,8 +68,12 @@ pub struct Look {
     pub rows: Option<HashMap<String, CopyRow>>,
     /// Where the primary was, in the order of time.
     pub positions: Vec<PositionRow>,
+    /// The base backups.
+    pub bases: Vec<Base>,
     /// To which instants one could return.
     pub map: RecoverabilityMap,
+    /// What will become of that if nothing changes.
+    pub forecast: Forecast,
     /// What would be lost if all but the stored were gone.
     pub exposure: Exposure,
     /// What a promotion of the best standby would lose, if there is one.
@@ -216,7 +223,6 @@ impl BackupWatch {
             Ok((rows, positions)) => (Some(by_name(rows)), positions),
             Err(_) => (None, Vec::new()),
         };
-        let map = map(&inventory, archive.as_ref(), rows.as_ref(), at);
         let mut look = Look {
             at,
             inventory,
@@ -225,11 +231,18 @@ impl BackupWatch {
             nodes,
             rows,
             positions,
-            map,
+            bases: Vec::new(),
+            map: RecoverabilityMap::of(&Evidence {
+                bases: &[],
+                dumps: &[],
+                wal: &no_archive(at),
+                now: at,
+            }),
+            forecast: Forecast::default(),
             exposure: Exposure::Unknown { at_least_ms: None },
             standby_exposure: None,
         };
-        look.expose();
+        look.conclude(&self.parts.config);
         look
     }
 
@@ -245,13 +258,7 @@ impl BackupWatch {
                 tracing::warn!(backup = name, "a backup is not in the store any more");
             }
             look.rows = Some(by_name(copies::kept(pool).await?));
-            look.map = map(
-                &look.inventory,
-                look.archive.as_ref(),
-                look.rows.as_ref(),
-                look.at,
-            );
-            look.expose();
+            look.conclude(&self.parts.config);
         }
         let point = PointRow {
             at: look.at,
@@ -289,6 +296,35 @@ impl Look {
         span.max(self.map.dots.last().map(|dot| dot.at))
     }
 
+    /// Works out to which instants one could return, what will become of that, and what would be lost.
+    fn conclude(&mut self, config: &BackupsConfig) {
+        let (bases, dumps) = restorable(&self.inventory, self.rows.as_ref());
+        let none = no_archive(self.at);
+        let wal = match &self.archive {
+            Some(Ok(found)) => &found.wal,
+            Some(Err(_)) | None => &none,
+        };
+        let evidence = Evidence {
+            bases: &bases,
+            dumps: &dumps,
+            wal,
+            now: self.at,
+        };
+        let schedule = config
+            .schedule(Method::Base)
+            .and_then(|pattern| Schedule::new(pattern, 0).ok());
+        let takes = bases.iter().map(|base| base.ended_at - base.begun_at).max();
+        let to_come = schedule.as_ref().map(|schedule| BasesToCome {
+            schedule,
+            takes: takes.unwrap_or(time::Duration::ZERO),
+        });
+        let forecast = Forecast::of(&evidence, &config.retention(), to_come, self.at + FORECAST);
+        self.map = RecoverabilityMap::of(&evidence);
+        self.forecast = forecast;
+        self.bases = bases;
+        self.expose();
+    }
+
     /// Works out what would be lost, from the map and where the primary was.
     fn expose(&mut self) {
         let samples: Vec<Sample> = self.positions.iter().map(sample).collect();
@@ -323,6 +359,19 @@ impl Look {
     }
 }
 
+/// An archive in which nothing is.
+fn no_archive(at: OffsetDateTime) -> WalArchive {
+    WalArchive::new(FoundWal {
+        size: SegmentSize::DEFAULT,
+        segments: Vec::new(),
+        histories: Vec::new(),
+        uploading: Vec::new(),
+        server: None,
+        young_s: YOUNG_S,
+        seen_at: at,
+    })
+}
+
 fn sample(row: &PositionRow) -> Sample {
     Sample {
         at: row.at,
@@ -353,13 +402,11 @@ fn position(state: &WalState, at: OffsetDateTime) -> PositionRow {
     }
 }
 
-/// The map of what was found.
-fn map(
+/// The base backups and dumps that were found.
+fn restorable(
     inventory: &Result<Inventory, StoreError>,
-    archive: Option<&Result<FoundArchive, StoreError>>,
     rows: Option<&HashMap<String, CopyRow>>,
-    now: OffsetDateTime,
-) -> RecoverabilityMap {
+) -> (Vec<Base>, Vec<Dump>) {
     let (mut bases, mut dumps) = (Vec::new(), Vec::new());
     for copy in inventory.iter().flat_map(|inventory| &inventory.copies) {
         let row = rows.and_then(|rows| rows.get(&copy.name));
@@ -403,28 +450,7 @@ fn map(
             Some((_, Source::Redis { .. })) | None => {}
         }
     }
-    let empty;
-    let wal = match archive {
-        Some(Ok(found)) => &found.wal,
-        Some(Err(_)) | None => {
-            empty = WalArchive::new(FoundWal {
-                size: SegmentSize::DEFAULT,
-                segments: Vec::new(),
-                histories: Vec::new(),
-                uploading: Vec::new(),
-                server: None,
-                young_s: YOUNG_S,
-                seen_at: now,
-            });
-            &empty
-        }
-    };
-    RecoverabilityMap::of(&Evidence {
-        bases: &bases,
-        dumps: &dumps,
-        wal,
-        now,
-    })
+    (bases, dumps)
 }
 
 /// What is known of a copy's content. What a look at the list of files tells comes before what was verified earlier.
