@@ -8,6 +8,7 @@ use anyhow::Context;
 use axum::Router;
 use leptos::config::LeptosOptions;
 use quarterdeck_app::view::health::OverviewView;
+use sqlx::PgPool;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -17,11 +18,14 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     clients::{
-        AlertmanagerClient, DatabaseSessions, PostgresNode, PrometheusClient, cluster_node::ClusterNode,
-        mailer::Mailer, webhook::Webhook,
+        AlertmanagerClient, DatabaseSessions, PostgresNode, PrometheusClient, backup_programs::Target,
+        cluster_node::ClusterNode, mailer::Mailer, webhook::Webhook,
     },
     clock::Clock,
-    config::Config,
+    config::{
+        Config,
+        backups::{BackupsConfig, DrillConfig},
+    },
     db,
     entropy::Entropy,
     http::{assets::AssetNames, auth::AuthState, doors::Door, state::AppState},
@@ -31,7 +35,10 @@ use crate::{
             kinds::{maintenance::MaintenanceHandler, primary, sessions::SessionsHandler},
         },
         audit::{AuditLog, EventMaker, Recorder},
-        backups::watch::{BackupWatch, BackupWatchParts},
+        backups::{
+            drills::{Drills, DrillsParts},
+            watch::{BackupWatch, BackupWatchParts},
+        },
         cluster::WatchedCluster,
         console::ConsoleService,
         database::WatchedSessions,
@@ -43,7 +50,7 @@ use crate::{
     },
     telemetry::metrics::Metrics,
     workers::{
-        announcements, backup_watch, cluster, database_host, emergency, executor,
+        announcements, backup_watch, cluster, database_host, drills, emergency, executor,
         leadership::{self, Leadership},
         maintenance,
         notifier::{Notifier, Way},
@@ -230,6 +237,18 @@ impl Console {
                 stop.clone(),
             ));
         }
+        let drills = match (&config.backups, &backups) {
+            (Some(section), Some(backups)) => match &section.drill {
+                Some(drill) => Some(drills_of(
+                    &config, section, drill, backups, &pool, &clock, &entropy, &stop,
+                )?),
+                None => None,
+            },
+            _ => None,
+        };
+        if let Some(drills) = &drills {
+            workers.spawn(drills::run(Arc::clone(drills), leadership.clone(), stop.clone()));
+        }
         if let Some(backups) = &backups {
             workers.spawn(backup_watch::run(
                 Arc::clone(backups),
@@ -288,6 +307,7 @@ impl Console {
             emergency,
             maintenance,
             backups,
+            drills,
             profile,
             clock: Arc::clone(&clock),
             grafana_url: config.server.grafana_url.clone(),
@@ -398,6 +418,40 @@ fn ways(config: &Config) -> anyhow::Result<Vec<(Way, u32)>> {
         ways.push((Way::Email(mailer), section.max_attempts));
     }
     Ok(ways)
+}
+
+/// Restore drills, as they are configured.
+#[expect(clippy::too_many_arguments, reason = "what a console is wired of")]
+fn drills_of(
+    config: &Config,
+    section: &BackupsConfig,
+    drill: &DrillConfig,
+    backups: &Arc<BackupWatch>,
+    pool: &PgPool,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+    stop: &CancellationToken,
+) -> anyhow::Result<Arc<Drills>> {
+    let targets = config
+        .postgres
+        .iter()
+        .filter_map(|node| Target::new(node, &section.database).transpose())
+        .collect::<Result<Vec<_>, _>>()?;
+    let parts = DrillsParts {
+        watch: Arc::clone(backups),
+        config: drill.clone(),
+        targets,
+        pool: pool.clone(),
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+        events: EventMaker::new(Arc::clone(clock), Arc::clone(entropy)),
+        host: format!(
+            "{}:{}",
+            rustix::system::uname().nodename().to_string_lossy(),
+            std::process::id()
+        ),
+    };
+    Ok(Arc::new(Drills::new(parts, stop.clone())))
 }
 
 /// What this installation can do: the kinds of actions whose means are configured.

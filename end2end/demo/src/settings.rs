@@ -102,6 +102,21 @@ struct Backups<'a> {
     wal: Defaults,
     redis_rdb: At<'a>,
     redis_aof: AppendOnly<'a>,
+    drill: Drill<'a>,
+}
+
+/// More often than one would elsewhere: a demo does not last for days.
+#[derive(Serialize)]
+struct Drill<'a> {
+    schedule: &'a str,
+    queries: [DrillQuery<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct DrillQuery<'a> {
+    name: &'a str,
+    sql: &'a str,
+    at_least: i64,
 }
 
 #[derive(Serialize)]
@@ -141,6 +156,14 @@ impl<'a> Backups<'a> {
             redis_aof: AppendOnly {
                 url: &estate.redis.url,
                 directory: &estate.redis.appendonly_dir,
+            },
+            drill: Drill {
+                schedule: "*/20 * * * *",
+                queries: [DrillQuery {
+                    name: "Courses",
+                    sql: "select count(*) from courses",
+                    at_least: 1,
+                }],
             },
         }
     }

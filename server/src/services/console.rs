@@ -31,7 +31,7 @@ use url::Url;
 use super::{
     actions::{Actions, Emergency},
     audit::{AuditLog, Origin, Selection},
-    backups::watch::BackupWatch,
+    backups::{drills::Drills, watch::BackupWatch},
     cluster::WatchedCluster,
     database::WatchedSessions,
     failover::Failover,
@@ -71,6 +71,8 @@ pub struct ConsoleService {
     pub maintenance: Option<Arc<Maintenance>>,
     /// Backups, where they are this console's business.
     pub backups: Option<Arc<BackupWatch>>,
+    /// Restore drills, where they are configured.
+    pub drills: Option<Arc<Drills>>,
     /// What is watched.
     pub profile: Arc<Profile>,
     /// The time.

@@ -4,6 +4,7 @@ pub mod announcements;
 pub mod backup_watch;
 pub mod cluster;
 pub mod database_host;
+pub mod drills;
 pub mod emergency;
 pub mod executor;
 pub mod leadership;

@@ -162,3 +162,21 @@ pub async fn by_id(executor: impl PgExecutor<'_>, id: Uuid) -> Result<Option<Dri
     .fetch_optional(executor)
     .await?)
 }
+
+/// Whether there was one of a method for this time of the schedule.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn had(
+    executor: impl PgExecutor<'_>,
+    method: &str,
+    scheduled_for: OffsetDateTime,
+) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar(
+        "select exists (select from quarterdeck.drills where method = $1 and scheduled_for = $2)",
+    )
+    .bind(method)
+    .bind(scheduled_for)
+    .fetch_one(executor)
+    .await?)
+}

@@ -112,6 +112,20 @@ impl Drills {
         &self.parts.config
     }
 
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        self.parts.clock.now()
+    }
+
+    /// Whether there was one of a method for this time of the schedule.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn had(&self, method: Method, scheduled_for: OffsetDateTime) -> Result<bool, DbError> {
+        drills::had(&self.parts.pool, method.key(), scheduled_for).await
+    }
+
     /// Begins one, which goes on by itself. What it will restore is written down before it begins.
     ///
     /// # Errors
