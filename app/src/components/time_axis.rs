@@ -23,7 +23,8 @@ pub fn width(begin_ms: i64, end_ms: i64, from_ms: i64, to_ms: i64) -> String {
 
 #[allow(clippy::cast_precision_loss)]
 fn share(at_ms: i64, from_ms: i64, to_ms: i64) -> f64 {
-    (at_ms - from_ms).clamp(0, to_ms - from_ms) as f64 * 100.0 / (to_ms - from_ms).max(1) as f64
+    at_ms.saturating_sub(from_ms).clamp(0, (to_ms - from_ms).max(0)) as f64 * 100.0
+        / (to_ms - from_ms).max(1) as f64
 }
 
 /// What an axis is made of, as its `data-axis` attribute says.

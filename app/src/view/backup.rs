@@ -1,7 +1,7 @@
 //! Backups, and to which instants they let one return.
 
 use quarterdeck_domain::{
-    backup::{Method, TimelineContinuity},
+    backup::{ExpectedState, Method, TimelineContinuity},
     health::Band,
 };
 use serde::{Deserialize, Serialize};
@@ -257,30 +257,9 @@ pub struct CalendarCellView {
     /// When, Unix ms.
     pub at_ms: i64,
     /// What became of it.
-    pub state: CalendarState,
+    pub state: ExpectedState,
     /// The run, a UUID.
     pub run: Option<String>,
-}
-
-/// What became of a time of the schedule. In the order of what has to be looked at first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
-pub enum CalendarState {
-    /// A run began, and failed.
-    Failed,
-    /// No run began.
-    Missed,
-    /// A run made a copy that nobody has verified.
-    Unverified,
-    /// A run began later than it may, and made a good copy.
-    Late,
-    /// A run is under way.
-    Running,
-    /// A run made a good copy.
-    Ran,
-    /// It is still to come.
-    Upcoming,
 }
 
 /// A run with all that is known of it.

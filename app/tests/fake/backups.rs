@@ -3,13 +3,13 @@
 use quarterdeck_app::{
     error::ConsoleError,
     view::backup::{
-        ArchiveView, BackupsView, CalendarCellView, CalendarRowView, CalendarState, CopyFileView,
-        CopyPageView, CopyView, DrillView, MapDotView, MapHoleView, MapSpanView, MapView, MethodView,
-        RecoverabilityVerdictView, RpoView, RtoView, RunPageView, RunView, VerificationView,
+        ArchiveView, BackupsView, CalendarCellView, CalendarRowView, CopyFileView, CopyPageView, CopyView,
+        DrillView, MapDotView, MapHoleView, MapSpanView, MapView, MethodView, RecoverabilityVerdictView,
+        RpoView, RtoView, RunPageView, RunView, VerificationView,
     },
 };
 use quarterdeck_domain::{
-    backup::{Gap, Method, Missing, Newest, Run, SegmentName, TimelineContinuity},
+    backup::{ExpectedState, Gap, Method, Missing, Newest, Run, SegmentName, TimelineContinuity},
     health::Band,
 };
 use time::OffsetDateTime;
@@ -410,14 +410,14 @@ impl FakeConsole {
         let monday = today - (today / DAY + 3).rem_euclid(7) * DAY;
         let old = self.scenario == Scenario::Old;
         let state = |at_ms: i64, n: i64| match n {
-            _ if at_ms > now => CalendarState::Upcoming,
-            _ if old => CalendarState::Missed,
-            5 => CalendarState::Failed,
-            11 => CalendarState::Late,
-            17 => CalendarState::Missed,
-            21 => CalendarState::Unverified,
-            _ if self.scenario == Scenario::Storm && n > 27 => CalendarState::Failed,
-            _ => CalendarState::Ran,
+            _ if at_ms > now => ExpectedState::Upcoming,
+            _ if old => ExpectedState::Missed,
+            5 => ExpectedState::Failed,
+            11 => ExpectedState::Late,
+            17 => ExpectedState::Missed,
+            21 => ExpectedState::Unverified,
+            _ if self.scenario == Scenario::Storm && n > 27 => ExpectedState::Failed,
+            _ => ExpectedState::Ran,
         };
         let cells = |times: Vec<i64>| {
             times
@@ -425,7 +425,7 @@ impl FakeConsole {
                 .enumerate()
                 .map(|(n, at_ms)| {
                     let state = state(at_ms, n as i64);
-                    let ran = !matches!(state, CalendarState::Missed | CalendarState::Upcoming);
+                    let ran = !matches!(state, ExpectedState::Missed | ExpectedState::Upcoming);
                     CalendarCellView {
                         at_ms,
                         state,

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use leptos::prelude::*;
+use quarterdeck_domain::backup::ExpectedState;
 use time::{Date, Duration, OffsetDateTime};
 
 use super::marks::{Look, of_time};
-use crate::view::backup::{CalendarCellView, CalendarRowView, CalendarState};
+use crate::view::backup::{CalendarCellView, CalendarRowView};
 
 const WEEKDAYS: [(&str, &str); 7] = [
     ("M", "Monday"),
@@ -19,14 +20,14 @@ const WEEKDAYS: [(&str, &str); 7] = [
 ];
 
 /// In the order in which they are explained and counted.
-const STATES: [CalendarState; 7] = [
-    CalendarState::Ran,
-    CalendarState::Late,
-    CalendarState::Unverified,
-    CalendarState::Failed,
-    CalendarState::Missed,
-    CalendarState::Running,
-    CalendarState::Upcoming,
+const STATES: [ExpectedState; 7] = [
+    ExpectedState::Ran,
+    ExpectedState::Late,
+    ExpectedState::Unverified,
+    ExpectedState::Failed,
+    ExpectedState::Missed,
+    ExpectedState::Running,
+    ExpectedState::Upcoming,
 ];
 
 /// The runs of a method on one day, in UTC.
@@ -34,7 +35,7 @@ const STATES: [CalendarState; 7] = [
 struct Day {
     date: Date,
     /// What is seen first: the worst.
-    state: CalendarState,
+    state: ExpectedState,
     /// The run that is looked at for that.
     run: Option<String>,
     /// In words: "24 Nov: 88 ran, 1 missed".
@@ -219,7 +220,7 @@ mod tests {
     const T: i64 = 1_795_478_400_000;
     const HOUR: i64 = 3_600_000;
 
-    fn cell(at_ms: i64, state: CalendarState, run: &str) -> CalendarCellView {
+    fn cell(at_ms: i64, state: ExpectedState, run: &str) -> CalendarCellView {
         CalendarCellView {
             at_ms,
             state,
@@ -230,18 +231,18 @@ mod tests {
     #[test]
     fn the_worst_of_a_day_is_what_is_seen_and_all_of_it_is_said() {
         let cells = [
-            cell(T, CalendarState::Ran, "a"),
-            cell(T + HOUR, CalendarState::Failed, "b"),
-            cell(T + 2 * HOUR, CalendarState::Missed, ""),
-            cell(T + 3 * HOUR, CalendarState::Ran, "c"),
-            cell(T + 23 * HOUR, CalendarState::Upcoming, ""),
-            cell(T + 24 * HOUR, CalendarState::Upcoming, ""),
+            cell(T, ExpectedState::Ran, "a"),
+            cell(T + HOUR, ExpectedState::Failed, "b"),
+            cell(T + 2 * HOUR, ExpectedState::Missed, ""),
+            cell(T + 3 * HOUR, ExpectedState::Ran, "c"),
+            cell(T + 23 * HOUR, ExpectedState::Upcoming, ""),
+            cell(T + 24 * HOUR, ExpectedState::Upcoming, ""),
         ];
         let days: Vec<Day> = days(&cells).into_values().collect();
         assert_eq!(days[0].words, "24 Nov: 2 ran, 1 failed, 1 missed, 1 to come");
         assert_eq!(
             (days[0].state, days[0].run.as_deref()),
-            (CalendarState::Failed, Some("b"))
+            (ExpectedState::Failed, Some("b"))
         );
         assert_eq!(days[1].words, "25 Nov: to come");
     }
@@ -249,8 +250,8 @@ mod tests {
     #[test]
     fn weeks_begin_on_monday() {
         let days = days(&[
-            cell(T - 7 * 24 * HOUR, CalendarState::Ran, "a"),
-            cell(T, CalendarState::Ran, "b"),
+            cell(T - 7 * 24 * HOUR, ExpectedState::Ran, "a"),
+            cell(T, ExpectedState::Ran, "b"),
         ]);
         let words: Vec<String> = mondays(&days).into_iter().map(day_words).collect();
         assert_eq!(words, ["16 Nov", "23 Nov"]);

@@ -133,13 +133,18 @@ fn summary(view: &MapView, cut: Cut, window: Window) -> String {
 fn holes(view: &MapView, cut: Cut) -> Vec<&MapHoleView> {
     view.holes
         .iter()
-        .filter(|hole| {
-            cut.meets(
-                hole.from_ms,
-                hole.to_ms.unwrap_or(view.now_ms.max(hole.from_ms + 1)),
-            )
-        })
+        .filter(|hole| cut.meets(hole.from_ms, end(hole, view.now_ms)))
         .collect()
+}
+
+/// Where a hole ends as it is drawn: one that grows, at the present, if only just; one that is to come and has no end, nowhere.
+const fn end(hole: &MapHoleView, now_ms: i64) -> i64 {
+    match (hole.to_ms, hole.ahead) {
+        (Some(to_ms), _) => to_ms,
+        (None, true) => i64::MAX,
+        (None, false) if now_ms > hole.from_ms => now_ms,
+        (None, false) => hole.from_ms + 1,
+    }
 }
 
 /// The colour of a hole: what grows is a loss now, what is ahead can still be kept from opening.
@@ -167,7 +172,7 @@ fn Picture(view: MapView, cut: Cut, window: Window) -> impl IntoView {
     let holes = holes(&view, cut)
         .into_iter()
         .map(|hole| {
-            let to_ms = hole.to_ms.unwrap_or(view.now_ms).max(hole.from_ms);
+            let to_ms = end(hole, view.now_ms);
             let class = if hole.ahead {
                 "map-hole map-ahead"
             } else {
@@ -175,6 +180,7 @@ fn Picture(view: MapView, cut: Cut, window: Window) -> impl IntoView {
             };
             let title = match hole.to_ms {
                 Some(to_ms) => format!("{} to {}: {}", utc(hole.from_ms), utc(to_ms), hole.cause),
+                None if hole.ahead => format!("From {} on: {}", utc(hole.from_ms), hole.cause),
                 None => format!("Since {}: {}", utc(hole.from_ms), hole.cause),
             };
             view! {
@@ -309,17 +315,14 @@ fn Words(view: MapView, cut: Cut) -> impl IntoView {
     let mut holes: Vec<_> = view
         .holes
         .iter()
-        .filter(|hole| {
-            hole.ahead || cut.meets(hole.from_ms, hole.to_ms.unwrap_or(now_ms.max(hole.from_ms + 1)))
-        })
+        .filter(|hole| hole.ahead || cut.meets(hole.from_ms, end(hole, now_ms)))
         .cloned()
         .collect();
     // What is wrong now, what will be, what was.
-    holes.sort_by_key(|hole| (hole.ahead, hole.to_ms.is_some(), -hole.from_ms));
     holes.sort_by_key(|hole| match hole_band(hole) {
-        Some(Band::Alert) => 0,
-        Some(_) => 1,
-        None => 2,
+        Some(Band::Alert) => (0, -hole.from_ms),
+        Some(_) => (1, hole.from_ms),
+        None => (2, -hole.from_ms),
     });
     let mut spans: Vec<_> = view
         .spans
@@ -388,6 +391,7 @@ fn Hole(hole: MapHoleView, now_ms: i64) -> impl IntoView {
     };
     let times = match hole.to_ms {
         Some(to_ms) => view! { <Time at_ms=hole.from_ms /> " to " <Time at_ms=to_ms /> }.into_any(),
+        None if hole.ahead => view! { "from " <Time at_ms=hole.from_ms /> " on" }.into_any(),
         None => view! { "since " <Time at_ms=hole.from_ms /> }.into_any(),
     };
     view! {
@@ -496,6 +500,18 @@ mod tests {
         ]);
         assert_eq!(holes(&map, Cut::of(&map, Window::Day)).len(), 1);
         assert_eq!(holes(&map, Cut::of(&map, Window::Month)).len(), 2);
+    }
+
+    #[test]
+    fn a_hole_that_is_to_come_and_has_no_end_is_seen() {
+        let opens = NOW + 86_400_000;
+        let map = view(vec![hole(opens, None, true)]);
+        let cut = Cut::of(&map, Window::Week);
+        assert_eq!(holes(&map, cut).len(), 1);
+        assert_eq!(
+            cut.wide(opens, end(&map.holes[0], NOW)),
+            cut.wide(opens, cut.to_ms)
+        );
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! States as they are seen: shape, word and colour together.
 
 use leptos::prelude::*;
-use quarterdeck_domain::health::Band;
-
-use crate::view::backup::CalendarState;
+use quarterdeck_domain::{backup::ExpectedState, health::Band};
 
 /// Shape, word and colour of a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,15 +39,15 @@ pub(super) fn of_copy(condition: &str) -> Look {
 }
 
 /// What became of a time of the schedule.
-pub(super) const fn of_time(state: CalendarState) -> Look {
+pub(super) const fn of_time(state: ExpectedState) -> Look {
     match state {
-        CalendarState::Ran => look("✓", "ran", Some(Band::Ok)),
-        CalendarState::Late => look("▲", "late", Some(Band::Degraded)),
-        CalendarState::Failed => look("✕", "failed", Some(Band::Alert)),
-        CalendarState::Missed => look("–", "missed", Some(Band::Alert)),
-        CalendarState::Unverified => look("?", "unverified", Some(Band::Unknown)),
-        CalendarState::Running => look("▸", "running", None),
-        CalendarState::Upcoming => look("·", "to come", None),
+        ExpectedState::Ran => look("✓", "ran", Some(Band::Ok)),
+        ExpectedState::Late => look("▲", "late", Some(Band::Degraded)),
+        ExpectedState::Failed => look("✕", "failed", Some(Band::Alert)),
+        ExpectedState::Missed => look("–", "missed", Some(Band::Alert)),
+        ExpectedState::Unverified => look("?", "unverified", Some(Band::Unknown)),
+        ExpectedState::Running => look("▸", "running", None),
+        ExpectedState::Upcoming => look("·", "to come", None),
     }
 }
 

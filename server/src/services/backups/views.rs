@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use quarterdeck_app::{
     moment::{Zone, clock_time, length, stamp},
     view::backup::{
-        ArchiveView, BackupsView, CalendarCellView, CalendarRowView, CalendarState, CopyView, MapDotView,
-        MapHoleView, MapSpanView, MapView, MethodView, RecoverabilityVerdictView, RpoView, RunView,
+        ArchiveView, BackupsView, CalendarCellView, CalendarRowView, CopyView, MapDotView, MapHoleView,
+        MapSpanView, MapView, MethodView, RecoverabilityVerdictView, RpoView, RunView,
     },
 };
 use quarterdeck_domain::{
@@ -16,7 +16,7 @@ use quarterdeck_domain::{
     },
     health::Band,
 };
-use time::{Duration, OffsetDateTime};
+use time::{Duration, OffsetDateTime, Time};
 
 use super::{
     rto,
@@ -108,7 +108,7 @@ pub(super) fn backups(watch: &BackupWatch, look: &Look, remembered: Option<&Reme
         map,
         methods,
         archive,
-        calendar: calendar(watch, look, &copies, &known.runs),
+        calendar: calendar(watch, look, &copies, known),
         runs: known.runs.iter().take(RUNS_SHOWN).map(run).collect(),
         copies: copies.into_iter().take(COPIES).collect(),
         copies_left_out: left_out,
@@ -537,7 +537,12 @@ pub(super) fn run(row: &RunRow) -> RunView {
     }
 }
 
-fn calendar(watch: &BackupWatch, look: &Look, copies: &[CopyView], runs: &[RunRow]) -> Vec<CalendarRowView> {
+fn calendar(
+    watch: &BackupWatch,
+    look: &Look,
+    copies: &[CopyView],
+    known: &Remembered,
+) -> Vec<CalendarRowView> {
     let config = watch.config();
     let conditions: HashMap<&str, Condition> = copies
         .iter()
@@ -550,16 +555,28 @@ fn calendar(watch: &BackupWatch, look: &Look, copies: &[CopyView], runs: &[RunRo
             (copy.name.as_str(), condition)
         })
         .collect();
+    // Whole weeks, of which this is the last.
+    let today = look.at.replace_time(Time::MIDNIGHT);
+    let to = today + Duration::days(7 - i64::from(look.at.weekday().number_days_from_monday()));
+    // What was before the console looked was not missed.
+    let runs = known
+        .runs
+        .iter()
+        .map(|run| run.scheduled_for.unwrap_or(run.began_at));
+    let looked = known.worst.iter().map(|point| point.at);
+    let since = runs.chain(looked).min().unwrap_or(look.at);
+    let from = (to - CALENDAR).max(since);
     let rows = Method::ALL.into_iter().filter_map(|method| {
         let (grace, _) = config.patience(method)?;
         let schedule = Schedule::new(config.schedule(method)?, u32::try_from(grace.as_secs()).ok()?).ok()?;
-        let done: Vec<DoneRun> = runs
+        let done: Vec<DoneRun> = known
+            .runs
             .iter()
             .rev()
             .filter(|run| run.method == method.key())
             .map(|run| done_run(run, &conditions))
             .collect();
-        let cells = schedule.judge(&done, look.at - CALENDAR, look.at + Duration::days(1), look.at);
+        let cells = schedule.judge(&done, from, to, look.at);
         Some(CalendarRowView {
             method,
             cells: cells.iter().map(cell).collect(),
@@ -590,15 +607,7 @@ fn done_run(run: &RunRow, conditions: &HashMap<&str, Condition>) -> DoneRun {
 fn cell(expected: &ExpectedRun) -> CalendarCellView {
     CalendarCellView {
         at_ms: unix_ms(expected.at),
-        state: match expected.state {
-            ExpectedState::Failed => CalendarState::Failed,
-            ExpectedState::Missed => CalendarState::Missed,
-            ExpectedState::Unverified => CalendarState::Unverified,
-            ExpectedState::Late => CalendarState::Late,
-            ExpectedState::Running => CalendarState::Running,
-            ExpectedState::Ran => CalendarState::Ran,
-            ExpectedState::Upcoming => CalendarState::Upcoming,
-        },
+        state: expected.state,
         run: expected.run.map(|run| run.to_string()),
     }
 }
