@@ -17,9 +17,10 @@ const SUBJECTS = {
   audit_search: "Audit search",
   terminating: "Terminating a backend",
   changing_primary: "Changing the primary",
+  recoverability: "Recoverability",
 };
 // These start what they need themselves.
-const ON_THEIR_OWN = ["audit", "audit_search", "terminating", "changing_primary"];
+const ON_THEIR_OWN = ["audit", "audit_search", "terminating", "changing_primary", "recoverability"];
 const BEGIN = "<!-- measured by end2end/bench/run.sh: begin -->";
 const END = "<!-- measured by end2end/bench/run.sh: end -->";
 

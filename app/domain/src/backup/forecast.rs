@@ -1,5 +1,7 @@
 //! Holes that will open, before they do.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
@@ -120,6 +122,8 @@ fn present(evidence: &Evidence<'_>) -> Vec<Coming> {
         return Vec::new();
     };
     let followed = Followed::new(evidence, wal.line(timeline));
+    // Most base backups are followed by the same WAL.
+    let mut goes_on: HashMap<u64, bool> = HashMap::new();
     followed
         .bases
         .iter()
@@ -135,7 +139,9 @@ fn present(evidence: &Evidence<'_>) -> Vec<Coming> {
                 .runs
                 .last()
                 .is_none_or(|run| run.last.number < replay.first);
-            let grows = followed.blocked(base, replay.missing).is_none();
+            let grows = *goes_on
+                .entry(replay.missing)
+                .or_insert_with(|| followed.blocked(base, replay.missing).is_none());
             let needs_since = match replay.run {
                 Some(_) => stored.map(|segment| segment.stored_at),
                 None => (at_end && base.own_wal).then_some(base.ended_at),
@@ -156,53 +162,78 @@ fn present(evidence: &Evidence<'_>) -> Vec<Coming> {
         .collect()
 }
 
-/// When WAL can't be replayed any more on the one at `index`; none if that never comes. `bases` are in the order of their end.
-fn loses_at(
-    bases: &[Coming],
-    index: usize,
-    retention: &Retention,
-    now: OffsetDateTime,
-) -> Option<OffsetDateTime> {
-    let base = &bases[index];
-    let newer = |is: fn(Condition) -> bool| {
-        bases[index + 1..]
+/// Bases in the order of their end, with when each loses its replay; none for what never does.
+struct Losing<'a> {
+    bases: &'a [Coming],
+    at: Vec<Option<OffsetDateTime>>,
+}
+
+impl<'a> Losing<'a> {
+    fn new(bases: &'a [Coming], retention: &Retention, now: OffsetDateTime) -> Self {
+        let any_good = bases
             .iter()
-            .filter(|other| is(other.condition))
-            .map(|other| other.from)
-            .min()
-    };
-    let good = |condition| condition == Condition::Good;
-    // It is not the last of its kind from then on.
-    let not_last = if good(base.condition) {
-        newer(good)
-    } else {
-        newer(Condition::usable)
-    };
-    let goes = match (retention.base, not_last) {
-        (Some(keep), Some(not_last)) if !base.pinned => Some((base.from + keep).max(not_last)),
-        (_, _) => None,
-    };
-    let old = retention
-        .wal
-        .zip(base.needs_since)
-        .map(|(keep, since)| since + keep);
-    let pruned = match retention.wal_rule {
-        WalRule::Needless => None,
-        WalRule::Elsewhere => old,
-        WalRule::Old => {
-            // WAL stays from the last good one on, or from the last one if none is good.
-            let any_good = bases
-                .iter()
-                .any(|other| good(other.condition) && other.from <= now);
-            let newer = if any_good {
-                newer(good)
-            } else {
-                newer(Condition::usable)
-            };
-            old.zip(newer).map(|(old, newer)| old.max(newer))
+            .any(|base| base.condition == Condition::Good && base.from <= now);
+        // The first ones that are newer than the one at hand.
+        let (mut good, mut usable) = (None, None);
+        let mut at: Vec<_> = bases
+            .iter()
+            .rev()
+            .map(|base| {
+                let is_good = base.condition == Condition::Good;
+                // It is not the last of its kind from then on.
+                let not_last = if is_good { good } else { usable };
+                let goes = match (retention.base, not_last) {
+                    (Some(keep), Some(not_last)) if !base.pinned => Some((base.from + keep).max(not_last)),
+                    (_, _) => None,
+                };
+                let old = retention
+                    .wal
+                    .zip(base.needs_since)
+                    .map(|(keep, since)| since + keep);
+                let pruned = match retention.wal_rule {
+                    WalRule::Needless => None,
+                    WalRule::Elsewhere => old,
+                    // WAL stays from the last good one on, or from the last one if none is good.
+                    WalRule::Old => {
+                        let newer = if any_good { good } else { usable };
+                        old.zip(newer)
+                            .map(|(old, newer): (_, OffsetDateTime)| old.max(newer))
+                    }
+                };
+                if is_good {
+                    good = Some(base.from);
+                }
+                usable = Some(base.from);
+                goes.into_iter().chain(pruned).min()
+            })
+            .collect();
+        at.reverse();
+        Self { bases, at }
+    }
+
+    /// What can still be replayed at a moment, or will be, by index.
+    fn left_at(&self, moment: OffsetDateTime) -> Vec<usize> {
+        let losing = self.bases.iter().zip(&self.at).enumerate();
+        losing
+            .filter(|(_, (base, at))| base.needs_since.is_some() && at.is_none_or(|at| moment < at))
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    /// What is lost of what the one at `index` led to, while those in `left` are left: from when on, and until when. None if
+    /// nothing is.
+    fn lost(&self, index: usize, left: &[usize]) -> Option<(OffsetDateTime, Option<OffsetDateTime>)> {
+        let base = &self.bases[index];
+        let (older, newer) = left.split_at(left.partition_point(|other| *other < index));
+        // What an older one covers is not lost; the next newer one ends what is.
+        let mut from = base.from;
+        for older in older {
+            from = from.max(self.bases[*older].to?);
         }
-    };
-    goes.into_iter().chain(pruned).min()
+        let next = newer.first().map(|newer| self.bases[*newer].from);
+        let to = base.to.into_iter().chain(next).min();
+        Some((from, to))
+    }
 }
 
 fn openings(
@@ -211,56 +242,48 @@ fn openings(
     now: OffsetDateTime,
     until: OffsetDateTime,
 ) -> Vec<Opening> {
-    let losses: Vec<_> = (0..bases.len())
-        .map(|index| loses_at(bases, index, retention, now))
-        .collect();
-    let replayable = |index: usize, at: OffsetDateTime| {
-        bases[index].needs_since.is_some() && losses[index].is_none_or(|loses| at < loses)
-    };
+    let losing = Losing::new(bases, retention, now);
     let mut openings = Vec::new();
+    // Most lose it one after the other, or all at once.
+    let mut moment = None;
+    let mut left = Vec::new();
     for (index, base) in bases
         .iter()
         .enumerate()
         .filter(|(_, base)| base.needs_since.is_some())
     {
         // What could go already goes as soon as somebody looks.
-        let Some(opens_at) = losses[index].map(|at| at.max(now)).filter(|at| *at <= until) else {
+        let Some(opens_at) = losing.at[index].map(|at| at.max(now)).filter(|at| *at <= until) else {
             continue;
         };
-        let others = (0..bases.len()).filter(|other| *other != index && replayable(*other, opens_at));
-        let mut left: Vec<&Coming> = others.map(|other| &bases[other]).collect();
-        left.sort_by_key(|other| other.from);
-        let leaves_nothing = !left.iter().any(|other| other.from <= opens_at);
-        // What another one before it covers is not lost; the next one after it ends what is.
-        let covered = left
-            .iter()
-            .filter(|other| other.from <= base.from)
-            .map(|other| other.to);
-        let mut from = Some(base.from);
-        for to in covered {
-            from = match (from, to) {
-                (Some(from), Some(to)) => Some(from.max(to)),
-                (_, None) | (None, _) => None,
-            };
+        if moment != Some(opens_at) {
+            moment = Some(opens_at);
+            left = losing.left_at(opens_at);
         }
-        let next = left.iter().map(|other| other.from).find(|next| *next > base.from);
-        let to = match (base.to, next) {
-            (Some(to), Some(next)) => Some(to.min(next)),
-            (to, next) => to.or(next),
+        let Some((from, to)) = losing.lost(index, &left) else {
+            continue;
         };
-        let window = retention.wal.map(|keep| opens_at - keep);
-        let from = from.map(|from| window.map_or(from, |window| from.max(window)));
-        if let Some(from) = from.filter(|from| to.is_none_or(|to| *from < to)) {
+        let from = retention.wal.map_or(from, |keep| from.max(opens_at - keep));
+        if to.is_none_or(|to| from < to) {
             openings.push(Opening {
                 opens_at,
                 from,
                 to,
                 base: base.id.clone(),
-                leaves_nothing,
+                leaves_nothing: left.first().is_none_or(|first| bases[*first].from > opens_at),
             });
         }
     }
+    // Of those that lose at once what one had, the newest speaks for all.
+    openings.reverse();
     openings.sort_by_key(|opening| (opening.opens_at, opening.from));
+    openings.dedup_by(|next, before| {
+        let same = next.opens_at == before.opens_at && before.to.is_none_or(|to| next.from < to);
+        if same {
+            before.to = before.to.zip(next.to).map(|(before, next)| before.max(next));
+        }
+        same
+    });
     openings
 }
 

@@ -3,6 +3,8 @@
 //! Whatever the rules: the last good copy of its kind stays, also when newer ones are there that nobody has verified, and so do
 //! what somebody has pinned and the WAL that a base backup needs which stays.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
@@ -228,15 +230,16 @@ impl Retention {
             .collect();
         let last = self.plan_kind(Method::Base, &bases, now, &mut plan);
         if let Some((wal, keep)) = stored.wal.zip(self.wal) {
+            let gone: HashSet<&str> = plan
+                .delete
+                .iter()
+                .filter(|deletion| deletion.method == Method::Base)
+                .map(|deletion| deletion.id.as_str())
+                .collect();
             let staying: Vec<&Base> = stored
                 .bases
                 .iter()
-                .filter(|base| {
-                    !plan
-                        .delete
-                        .iter()
-                        .any(|deletion| deletion.method == Method::Base && deletion.id == base.id)
-                })
+                .filter(|base| !gone.contains(base.id.as_str()))
                 .collect();
             self.plan_wal(wal, &staying, &last, now - keep, &mut plan);
         }
