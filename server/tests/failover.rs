@@ -35,6 +35,8 @@ mod kubernetes;
 mod led;
 #[path = "failover/own_database.rs"]
 mod own_database;
+#[path = "failover/one_at_a_time.rs"]
+mod one_at_a_time;
 #[path = "failover/pair.rs"]
 mod pair;
 #[path = "failover/planned.rs"]

@@ -188,7 +188,7 @@ pub async fn lock(connection: &mut PgConnection, id: Uuid) -> Result<Option<Acti
 /// Writes what the state machine says, if nobody has changed the action since `revision`; answers whether it was so.
 ///
 /// # Errors
-/// [`DbError`].
+/// [`DbError`]; [`DbError::is_duplicate`] when it would begin while another one does that it must not run beside.
 pub async fn update(
     connection: &mut PgConnection,
     (id, revision): (Uuid, i64),
@@ -313,7 +313,8 @@ pub async fn due(executor: impl PgExecutor<'_>, now: OffsetDateTime) -> Result<V
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn executing(executor: impl PgExecutor<'_>, kinds: &[&str]) -> Result<Option<i64>, DbError> {
+pub async fn executing(executor: impl PgExecutor<'_>, kinds: &[ActionKind]) -> Result<Option<i64>, DbError> {
+    let kinds: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
     Ok(sqlx::query_scalar(
         "select number from quarterdeck.actions where state = 'executing' and kind = any ($1) order by number limit 1",
     )

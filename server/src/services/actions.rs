@@ -85,6 +85,12 @@ pub enum ActionError {
         /// What is missing.
         reason: String,
     },
+    /// Another one is being done that it must not run beside. It was faster by a moment: the plan did not see it.
+    #[error("another action changes the primary at this moment{}; wait for its end", numbered(*.number))]
+    UnderWay {
+        /// Its number; none if it is over by now.
+        number: Option<i64>,
+    },
     /// No plan could be made.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -106,6 +112,10 @@ impl From<sqlx::Error> for ActionError {
     fn from(error: sqlx::Error) -> Self {
         Self::Db(error.into())
     }
+}
+
+fn numbered(number: Option<i64>) -> String {
+    number.map_or_else(String::new, |number| format!(" (action {number})"))
 }
 
 fn list(roles: &[Role]) -> String {

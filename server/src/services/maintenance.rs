@@ -124,7 +124,7 @@ impl Maintenance {
     /// # Errors
     /// That the database is away.
     pub async fn executing(&self) -> Result<Option<i64>, DbError> {
-        let kinds = [ActionKind::MaintenanceOn, ActionKind::MaintenanceOff].map(ActionKind::as_str);
+        let kinds = [ActionKind::MaintenanceOn, ActionKind::MaintenanceOff];
         db::within(DB_LIMIT, db::actions::executing(&self.pool, &kinds)).await
     }
 

@@ -179,6 +179,9 @@ const CHECK_PRIMARY: &str = "Open the topology page, or ask each node SELECT pg_
 const POOL_RUNBOOK: Option<&str> = Some("pool-exhausted");
 
 impl ActionKind {
+    /// The kinds that change the primary: one action of them at a time, see the index `actions_changing_primary`.
+    pub const CHANGING_PRIMARY: [Self; 2] = [Self::Switchover, Self::Failover];
+
     /// The kind's entry in the catalogue.
     pub const fn spec(self) -> ActionSpec {
         match self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use quarterdeck_domain::{
     access::Subject,
-    action::{Case, Event, Person, Plan},
+    action::{ActionKind, Case, Event, Person, Plan},
     audit::Actor,
 };
 use sqlx::PgConnection;
@@ -61,9 +61,17 @@ impl Actions {
         what: Transition<'_>,
         event: impl FnOnce(&ActionRow, Option<Person>, OffsetDateTime) -> Result<Event, ActionError> + Send,
     ) -> Result<Case, ActionError> {
-        tokio::time::timeout(DB_LIMIT, self.transition_unlimited(what, event))
+        let changed = tokio::time::timeout(DB_LIMIT, self.transition_unlimited(what, event))
             .await
-            .map_err(|_| DbError::from(sqlx::Error::PoolTimedOut))?
+            .map_err(|_| DbError::from(sqlx::Error::PoolTimedOut))?;
+        match changed {
+            Err(ActionError::UnderWay { .. }) => {
+                let kinds = &ActionKind::CHANGING_PRIMARY;
+                let number = db::within(DB_LIMIT, db::actions::executing(&self.pool, kinds)).await?;
+                Err(ActionError::UnderWay { number })
+            }
+            changed => changed,
+        }
     }
 
     async fn transition_unlimited(
@@ -93,9 +101,16 @@ impl Actions {
             _ => row.lease_until,
         };
         let seen = (row.id, row.revision);
-        if !db::actions::update(&mut transaction, seen, &after, what.started_plan, lease, now).await? {
+        match db::actions::update(&mut transaction, seen, &after, what.started_plan, lease, now).await {
+            Ok(true) => {}
             // The row is locked, so this is a revision that was changed by hand.
-            return Err(DbError::Unreadable(format!("action {} changed while it was locked", row.id)).into());
+            Ok(false) => {
+                return Err(
+                    DbError::Unreadable(format!("action {} changed while it was locked", row.id)).into(),
+                );
+            }
+            Err(error) if error.is_duplicate() => return Err(ActionError::UnderWay { number: None }),
+            Err(error) => return Err(error.into()),
         }
         if let Some(vote) = after.votes.get(before.votes.len()) {
             db::actions::insert_vote(&mut transaction, row.id, vote).await?;

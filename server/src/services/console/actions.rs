@@ -187,7 +187,9 @@ fn word(error: ActionError) -> ConsoleError {
             | Refused::NothingToReview => ConsoleError::Conflict(format!("Nothing was done: {refused}.")),
         },
         ActionError::Role { .. } => ConsoleError::Refused(format!("Nothing was done: {error}.")),
-        ActionError::Frozen(_) => ConsoleError::Conflict(format!("Nothing was done: {error}.")),
+        ActionError::Frozen(_) | ActionError::UnderWay { .. } => {
+            ConsoleError::Conflict(format!("Nothing was done: {error}."))
+        }
         ActionError::Stale => ConsoleError::Conflict(format!("Nothing was asked for: {error}.")),
         ActionError::Incomplete(text) => ConsoleError::BadRequest((*text).to_owned()),
         ActionError::NotSetUp { .. } => ConsoleError::NotFound(format!("{error}.")),

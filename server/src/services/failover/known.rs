@@ -83,8 +83,8 @@ impl Failover {
     }
 
     async fn under_way(&self) -> Result<Option<i64>, String> {
-        let kinds = [ActionKind::Switchover.as_str(), ActionKind::Failover.as_str()];
-        db::within(DB_LIMIT, db::actions::executing(&self.pool, &kinds))
+        let kinds = &ActionKind::CHANGING_PRIMARY;
+        db::within(DB_LIMIT, db::actions::executing(&self.pool, kinds))
             .await
             .map_err(|error| error.to_string())
     }
