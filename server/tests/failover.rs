@@ -17,6 +17,8 @@ mod deck;
 #[path = "support/lying_prometheus.rs"]
 mod lying_prometheus;
 
+#[path = "failover/accepted_loss.rs"]
+mod accepted_loss;
 #[path = "failover/by_patroni.rs"]
 mod by_patroni;
 #[path = "failover/console.rs"]
@@ -33,10 +35,10 @@ mod killed;
 mod kubernetes;
 #[path = "failover/led.rs"]
 mod led;
-#[path = "failover/own_database.rs"]
-mod own_database;
 #[path = "failover/one_at_a_time.rs"]
 mod one_at_a_time;
+#[path = "failover/own_database.rs"]
+mod own_database;
 #[path = "failover/pair.rs"]
 mod pair;
 #[path = "failover/planned.rs"]

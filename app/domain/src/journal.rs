@@ -424,6 +424,7 @@ mod tests {
             params: Params::Failover {
                 candidate: "db-2".to_owned(),
                 accept_loss: false,
+                at_most: None,
             },
             planned_at: datetime!(2026-11-28 22:00 UTC),
             targets: vec![Target {

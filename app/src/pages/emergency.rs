@@ -57,6 +57,7 @@ fn asked(query: &ParamsMap) -> Option<Params> {
     Some(Params::Failover {
         candidate: query.get("candidate").filter(|name| !name.is_empty())?,
         accept_loss: query.get("accept_loss").as_deref() == Some("true"),
+        at_most: None,
     })
 }
 

@@ -245,6 +245,7 @@ mod tests {
             params: Params::Failover {
                 candidate: "db-2".to_owned(),
                 accept_loss: false,
+                at_most: None,
             },
             planned_at: OffsetDateTime::UNIX_EPOCH,
             targets: Vec::new(),

@@ -147,6 +147,11 @@ impl Bridge {
 
     /// Asks for what was planned and has it approved; answers its id.
     pub async fn agree(&self, proposal: &Value) -> String {
+        self.agree_asked_by(&self.olive, proposal).await
+    }
+
+    /// As [`Self::agree`], asked for at another console.
+    pub async fn agree_asked_by(&self, olive: &Browser, proposal: &Value) -> String {
         let body = json!({
             "id": proposal["id"],
             "params": proposal["plan"]["params"],
@@ -155,7 +160,7 @@ impl Bridge {
             "typed": proposal["plan"]["object"],
             "password": PASSWORD,
         });
-        let asked = self.olive.post_json("/api/v1/actions", &body).await;
+        let asked = olive.post_json("/api/v1/actions", &body).await;
         assert_eq!(asked.status, StatusCode::CREATED, "{}", asked.body);
         let id = proposal["id"].as_str().unwrap().to_owned();
         let digest = json!({ "digest": proposal["plan"]["digest"], "password": PASSWORD });

@@ -267,6 +267,7 @@ fn plan() -> Plan {
         params: Params::Failover {
             candidate: "db-2".to_owned(),
             accept_loss: false,
+            at_most: None,
         },
         planned_at: SystemClock.now(),
         targets: vec![Target {

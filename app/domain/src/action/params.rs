@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::ActionKind;
-use crate::database::{BackendId, instant};
+use crate::{
+    database::{BackendId, instant},
+    failover::LossBound,
+};
 
 /// The parameters of an action, by kind. As JSON they are an object with the kind in `kind`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,8 +60,11 @@ pub enum Params {
     Failover {
         /// Name of the node that becomes the primary.
         candidate: String,
-        /// Whether a loss over the configured limit is accepted. The plan has its figure.
+        /// Whether a loss over the configured limit is accepted.
         accept_loss: bool,
+        /// The most that is accepted. None until it is planned: the plan has the figure, and consent rests on it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_most: Option<LossBound>,
     },
 }
 
@@ -194,6 +200,7 @@ impl Params {
                         });
                     }
                 },
+                at_most: None,
             },
         })
     }

@@ -1,7 +1,49 @@
 //! What would be lost if a standby took the part of a primary that is gone.
 
+use serde::{Deserialize, Serialize};
+
 use super::memory::Remembered;
 use crate::cluster::Lsn;
+
+/// By so much the estimates of two consoles may differ, seconds: each looks at its own moments, and what the primary wrote
+/// in between is guessed from its pace.
+const MARGIN_S: u64 = 5;
+
+/// A bound is a multiple of this, bytes.
+const STEP: u64 = 64 * 1024;
+
+/// The most that may be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LossBound {
+    /// Bytes of WAL; none for any amount, because it is not known.
+    pub bytes: Option<u64>,
+    /// Seconds; none for any time, because it is not known.
+    pub seconds: Option<u64>,
+}
+
+impl LossBound {
+    /// Both, where each is the greater one.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let greater = |a: Option<u64>, b: Option<u64>| Some(a?.max(b?));
+        Self {
+            bytes: greater(self.bytes, other.bytes),
+            seconds: greater(self.seconds, other.seconds),
+        }
+    }
+}
+
+impl std::fmt::Display for LossBound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.bytes, self.seconds) {
+            (Some(bytes), Some(seconds)) => write!(f, "at most {bytes} bytes of WAL and {seconds} s"),
+            (Some(bytes), None) => write!(f, "at most {bytes} bytes of WAL, of however long a time"),
+            (None, Some(seconds)) => write!(f, "at most {seconds} s"),
+            (None, None) => f.write_str("whatever it is"),
+        }
+    }
+}
 
 /// An estimate of what was committed on a primary and is missing on a standby.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,15 +96,44 @@ impl Loss {
         Self::Some { bytes, seconds }
     }
 
-    /// Whether it is known to be no more than this.
+    /// Whether it is known to be no more than this; what is not known is within no bound but none.
     #[must_use]
-    pub fn within(self, max_bytes: u64, max_s: u64) -> bool {
-        match self {
-            Self::Nothing => true,
-            Self::Some { bytes, seconds } => {
-                bytes <= max_bytes && seconds.is_some_and(|seconds| seconds <= max_s)
+    pub fn within(self, bound: LossBound) -> bool {
+        let (bytes, seconds) = match self {
+            Self::Nothing => return true,
+            Self::Some { bytes, seconds } => (Some(bytes), seconds),
+            Self::Unknown => (None, None),
+        };
+        let holds = |value: Option<u64>, most: Option<u64>| {
+            most.is_none_or(|most| value.is_some_and(|value| value <= most))
+        };
+        holds(bytes, bound.bytes) && holds(seconds, bound.seconds)
+    }
+
+    /// What somebody who accepts it accepts: room enough that another console, which looked at the primary `gone` at other
+    /// moments, comes to no more.
+    #[must_use]
+    pub fn bound(self, gone: Option<&Remembered>) -> LossBound {
+        let (bytes, seconds) = match self {
+            Self::Nothing => (0, Some(0)),
+            Self::Some { bytes, seconds } => (bytes, seconds),
+            Self::Unknown => {
+                return LossBound {
+                    bytes: None,
+                    seconds: None,
+                };
             }
-            Self::Unknown => false,
+        };
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an estimate, and not negative"
+        )]
+        let margin = (gone.map_or(0.0, Remembered::pace) * MARGIN_S as f64).ceil() as u64;
+        LossBound {
+            bytes: Some(bytes.saturating_add(margin.max(1)).next_multiple_of(STEP)),
+            seconds: seconds.map(|seconds| seconds + MARGIN_S),
         }
     }
 }
@@ -131,7 +202,49 @@ mod tests {
             }
         );
         assert_eq!(at(0).to_string(), "about 1200 bytes of WAL, the last 12 s");
-        assert!(at(700).within(500, 5) && !at(700).within(499, 5) && !at(700).within(500, 4));
+        assert!(at(700).within(most(500, 5)));
+        assert!(!at(700).within(most(499, 5)) && !at(700).within(most(500, 4)));
+    }
+
+    #[test]
+    fn what_is_accepted_covers_what_another_console_estimates_and_not_much_more() {
+        // 10 MB a second, until 10.4 s. One looks at the full second, the other half a second later.
+        let mb = |seconds: f64| (seconds * 10e6) as u64;
+        let looks = |offset: i64| -> Vec<_> {
+            let at = (0..=10).map(|second| second * 1000 + offset);
+            at.filter(|at| *at <= 10_400)
+                .map(|at| (at, mb(at as f64 / 1000.0)))
+                .collect()
+        };
+        let (one, other) = (gone(&looks(0), 11_000), gone(&looks(500), 10_500));
+        for received in [4.0, 9.0, 10.4] {
+            let position = Lsn::from_bytes(mb(received));
+            let estimates = [&one, &other].map(|memory| Loss::estimate(memory.of("a"), position));
+            assert_ne!(estimates[0], estimates[1]);
+            let bounds = [estimates[0].bound(one.of("a")), estimates[1].bound(other.of("a"))];
+            for bound in bounds {
+                assert!(
+                    estimates.iter().all(|estimate| estimate.within(bound)),
+                    "{bound}: {estimates:?}"
+                );
+                let most = Lsn::from_bytes(mb(10.4)).since(position) + mb(7.0);
+                assert!(bound.bytes.unwrap() <= most, "{bound} at {received}");
+            }
+        }
+        assert_eq!(Loss::Unknown.bound(None), ANY);
+        assert_eq!(ANY.to_string(), "whatever it is");
+    }
+
+    const ANY: LossBound = LossBound {
+        bytes: None,
+        seconds: None,
+    };
+
+    fn most(bytes: u64, seconds: u64) -> LossBound {
+        LossBound {
+            bytes: Some(bytes),
+            seconds: Some(seconds),
+        }
     }
 
     #[test]
@@ -145,7 +258,7 @@ mod tests {
             Loss::estimate(memory.of("b"), Lsn::from_bytes(500)),
             Loss::Unknown
         );
-        assert!(!Loss::Unknown.within(u64::MAX, u64::MAX));
+        assert!(!Loss::Unknown.within(most(u64::MAX, u64::MAX)) && Loss::Unknown.within(ANY));
         let older = Loss::estimate(memory.of("a"), Lsn::from_bytes(400));
         assert_eq!(
             older,
@@ -154,6 +267,6 @@ mod tests {
                 seconds: None
             }
         );
-        assert!(!older.within(u64::MAX, u64::MAX), "how long is not known");
+        assert!(!older.within(most(u64::MAX, u64::MAX)), "how long is not known");
     }
 }

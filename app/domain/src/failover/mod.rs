@@ -11,7 +11,7 @@ mod unplanned;
 #[cfg(test)]
 mod examples;
 
-pub use loss::Loss;
+pub use loss::{Loss, LossBound};
 pub use memory::{Memory, Remembered};
 pub use patroni::{
     PatroniCluster, PatroniMember, PatroniRole, patroni_failover_gates, patroni_switchover_gates,

@@ -2,7 +2,7 @@
 //! that still matter.
 
 use super::{
-    Situation, failover_gates, gone_primary,
+    LossBound, Situation, failover_gates, gone_primary,
     situation::{Judged, gate, passed, refused, warned},
     switchover_gates,
 };
@@ -163,7 +163,7 @@ pub fn patroni_failover_gates(
     situation: &Situation<'_>,
     seen: &Result<PatroniCluster, String>,
     candidate: &str,
-    accept_loss: bool,
+    accepted: Option<LossBound>,
 ) -> Vec<Gate> {
     let gone = gone_primary(situation, candidate);
     let of_seen = |judge: &dyn Fn(&PatroniCluster) -> Judged| seen.as_ref().map_or_else(|_| unknown(), judge);
@@ -204,7 +204,7 @@ pub fn patroni_failover_gates(
         ),
         promotable(seen, candidate),
     ];
-    besides(gates, failover_gates(situation, candidate, accept_loss))
+    besides(gates, failover_gates(situation, candidate, accepted))
 }
 
 fn unknown() -> Judged {
@@ -373,7 +373,7 @@ mod tests {
         }
         let means = [examples::means("a", 1), examples::means("b", 2)];
         let situation = examples::situation(&sights, &memory, &means);
-        let gates = |cluster: PatroniCluster| patroni_failover_gates(&situation, &Ok(cluster), "b", false);
+        let gates = |cluster: PatroniCluster| patroni_failover_gates(&situation, &Ok(cluster), "b", None);
         let still_led = gates(pair());
         assert_eq!(judged(&still_led, Verdict::Refused), [""; 0]);
         assert_eq!(judged(&still_led, Verdict::Warned), [""; 0]);
@@ -396,7 +396,7 @@ mod tests {
         );
         let situation = examples::situation(&sights, &memory, &means);
         let mut own = switchover_gates(&situation, "b");
-        own.extend(failover_gates(&situation, "b", false));
+        own.extend(failover_gates(&situation, "b", None));
         for name in OF_OWN_ACTS {
             assert!(own.iter().any(|gate| gate.name == name), "{name}");
         }

@@ -1,6 +1,6 @@
 //! All that is known when the primary is to be changed.
 
-use super::Memory;
+use super::{LossBound, Memory};
 use crate::{
     action::{Gate, Verdict},
     cluster::{NodeSight, NodeState, StandbyState, Topology},
@@ -100,6 +100,17 @@ pub struct Situation<'a> {
     pub under_way: Result<Option<i64>, String>,
     /// The limits.
     pub limits: Limits,
+}
+
+impl Limits {
+    /// What a failover may lose without somebody accepting it.
+    #[must_use]
+    pub const fn loss(&self) -> LossBound {
+        LossBound {
+            bytes: Some(self.max_loss_bytes),
+            seconds: Some(self.max_loss_s),
+        }
+    }
 }
 
 impl<'a> Situation<'a> {

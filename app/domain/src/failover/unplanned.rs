@@ -1,7 +1,7 @@
 //! The gates of a failover: the primary is dead or lost.
 
 use super::{
-    ExporterWord, Loss, Situation,
+    ExporterWord, Loss, LossBound, Situation,
     situation::{gate, passed, refused, warned},
 };
 use crate::{
@@ -28,10 +28,10 @@ pub fn gone_primary<'a>(situation: &Situation<'a>, candidate: &str) -> Option<&'
     }
 }
 
-/// The gates of a failover to `candidate`, in their fixed order. `accept_loss` is that whoever asks accepts what would be
-/// lost; the figure is in the plan, so that an approval is for that very figure.
+/// The gates of a failover to `candidate`, in their fixed order. `accepted` is the most that whoever asks accepts to lose, over
+/// the limit; an approval is for that very figure.
 #[must_use]
-pub fn failover_gates(situation: &Situation<'_>, candidate: &str, accept_loss: bool) -> Vec<Gate> {
+pub fn failover_gates(situation: &Situation<'_>, candidate: &str, accepted: Option<LossBound>) -> Vec<Gate> {
     let gone = gone_primary(situation, candidate);
     vec![
         primary_unreachable(situation, candidate, gone),
@@ -40,7 +40,7 @@ pub fn failover_gates(situation: &Situation<'_>, candidate: &str, accept_loss: b
         same_system(situation, candidate, gone),
         most_advanced(situation, candidate),
         situation.replay(candidate),
-        loss(situation, candidate, gone, accept_loss),
+        loss(situation, candidate, gone, accepted),
         fence(situation, gone),
         situation.repoint(gone, true),
         situation.alone(),
@@ -227,20 +227,22 @@ fn most_advanced(situation: &Situation<'_>, candidate: &str) -> Gate {
     gate("most_advanced", "No node has more than the candidate", verdict)
 }
 
-fn loss(situation: &Situation<'_>, candidate: &str, gone: Option<&str>, accept_loss: bool) -> Gate {
+fn loss(situation: &Situation<'_>, candidate: &str, gone: Option<&str>, accepted: Option<LossBound>) -> Gate {
     let loss = loss_of(situation, candidate, gone);
-    let limits = &situation.limits;
-    let within = loss.within(limits.max_loss_bytes, limits.max_loss_s);
-    let limit = format!("{} bytes and {} s", limits.max_loss_bytes, limits.max_loss_s);
-    let verdict = match (within, accept_loss) {
-        (true, _) => passed(format!("Estimated loss: {loss}; the limit is {limit}.")),
-        (false, true) => warned(format!(
-            "Estimated loss: {loss}, over the limit of {limit}. Whoever asks accepts it, and so does whoever approves."
-        )),
-        (false, false) => refused(format!(
+    let limit = situation.limits.loss();
+    // What is accepted is warned of however little it comes to: consoles differ in their estimates, and must not in this.
+    let verdict = match accepted {
+        None if loss.within(limit) => passed(format!("Estimated loss: {loss}; the limit is {limit}.")),
+        None => refused(format!(
             "Estimated loss: {loss}, over the limit of {limit}. Ask again and accept the loss, if nothing else is left."
         )),
     };
+        Some(accepted) if loss.within(accepted) => warned(format!(
+            "Estimated loss: {loss}. Whoever asks accepts {accepted}, and so does whoever approves; the limit is {limit}."
+        )),
+        Some(accepted) => refused(format!(
+            "Estimated loss: {loss}, which is more than was accepted: {accepted}. Ask again and accept the loss, if nothing else is left."
+        )),
     gate("loss", "What would be lost is bearable", verdict).with_figure(loss.to_string())
 }
 
@@ -261,6 +263,14 @@ impl Situation<'_> {
         loss_of(self, candidate, gone_primary(self, candidate))
     }
 }
+
+    /// What somebody who accepts that accepts; never less than the limit.
+    #[must_use]
+    pub fn loss_bound(&self, candidate: &str) -> LossBound {
+        let gone = gone_primary(self, candidate);
+        let bound = loss_of(self, candidate, gone).bound(gone.and_then(|gone| self.memory.of(gone)));
+        bound.or(self.limits.loss())
+    }
 
 fn fence(situation: &Situation<'_>, gone: Option<&str>) -> Gate {
     let means = gone.and_then(|gone| situation.means(gone));
@@ -314,16 +324,23 @@ mod tests {
             }
         }
 
-        fn gates(&self, accept_loss: bool) -> Vec<Gate> {
-            let situation = Situation {
+        fn situation(&self) -> Situation<'_> {
+            Situation {
                 exporter: self.exporter.clone(),
                 ..examples::situation(&self.sights, &self.memory, &self.means)
-            };
-            failover_gates(&situation, "b", accept_loss)
+            }
+        }
+
+        fn gates(&self, accepted: Option<LossBound>) -> Vec<Gate> {
+            failover_gates(&self.situation(), "b", accepted)
+        }
+
+        fn bound(&self) -> LossBound {
+            self.situation().loss_bound("b")
         }
 
         fn judged(&self, gate: &str) -> (Verdict, String) {
-            let gates = self.gates(false);
+            let gates = self.gates(None);
             let gate = gates.iter().find(|one| one.name == gate).unwrap();
             (gate.verdict, gate.reason.clone())
         }
@@ -343,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_dead_primary_with_a_standby_that_has_everything_passes_every_gate_in_order() {
-        let gates = Case::new().gates(false);
+        let gates = Case::new().gates(None);
         assert!(
             gates.iter().all(|gate| gate.verdict == Verdict::Passed),
             "{gates:#?}"
@@ -424,7 +441,7 @@ mod tests {
     #[test]
     fn each_other_gate_refuses_by_its_own_name() {
         let refusing = |case: &Case| -> Vec<String> {
-            let gates = case.gates(false);
+            let gates = case.gates(None);
             gates
                 .iter()
                 .filter(|gate| gate.verdict == Verdict::Refused)
@@ -470,8 +487,12 @@ mod tests {
         let (verdict, reason) = case.judged("loss");
         assert_eq!(verdict, Verdict::Refused);
         assert!(reason.contains("600 bytes"), "{reason}");
-        let accepted = case.gates(true);
-        let loss = accepted.iter().find(|gate| gate.name == "loss").unwrap();
+        let judged = |case: &Case, accepted| {
+            let gates = case.gates(Some(accepted));
+            gates.into_iter().find(|gate| gate.name == "loss").unwrap()
+        };
+        let accepted = case.bound();
+        let loss = judged(&case, accepted);
         assert_eq!(loss.verdict, Verdict::Warned);
         assert!(loss.figure.as_ref().unwrap().contains("600 bytes"));
         case.memory = Memory::default();
@@ -479,3 +500,17 @@ mod tests {
         assert_eq!(case.judged("same_system").0, Verdict::Warned);
     }
 }
+        assert!(loss.reason.contains(&accepted.to_string()), "{}", loss.reason);
+        // Another console comes to less, or to more than that.
+        case.sights[1] = receiving(standby("b", 1, 1_000), None);
+        assert_eq!(judged(&case, accepted).verdict, Verdict::Warned);
+        let less = LossBound {
+            bytes: Some(599),
+            ..accepted
+        };
+        case.sights[1] = receiving(standby("b", 1, 400), None);
+        let more = judged(&case, less);
+        assert_eq!(more.verdict, Verdict::Refused);
+        assert!(more.reason.contains("more than was accepted"), "{}", more.reason);
+        assert_eq!(judged(&case, accepted).verdict, Verdict::Refused);
+        assert_eq!(judged(&case, case.bound()).verdict, Verdict::Warned);

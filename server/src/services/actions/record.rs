@@ -1,7 +1,7 @@
 //! How a change of an action reads in the audit log and in notices, and whom it concerns.
 
 use quarterdeck_domain::{
-    action::{Agreed, Case, Failure, Plan, State, Vote},
+    action::{Agreed, Case, Failure, Params, Plan, State, Vote},
     audit::{Action, Detail, Object, Outcome},
 };
 use uuid::Uuid;
@@ -33,6 +33,13 @@ pub(super) fn common(kind: &str, object: &str, case: &Case) -> Detail {
         .with("what", object)
         .with("digest", case.digest.to_string())
         .with("policy_version", case.policy_version.to_string());
+    let detail = match &case.plan.params {
+        Params::Failover {
+            at_most: Some(accepted),
+            ..
+        } => detail.with("accepted_loss", accepted.to_string()),
+        _ => detail,
+    };
     if case.break_glass.is_some() {
         detail.with("break_glass", true)
     } else {

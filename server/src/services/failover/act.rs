@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use quarterdeck_domain::cluster::{Lsn, NodeSight, Topology};
+use quarterdeck_domain::{
+    cluster::{Lsn, NodeSight, Topology},
+    failover::Loss,
+};
 use tokio::time::Instant;
 
 use super::Failover;
@@ -279,6 +282,21 @@ impl Failover {
     pub async fn timeline(&self, node: &str) -> Option<i32> {
         let sights = self.cluster.look().await.sights;
         Topology::new(&sights).node(node)?.state()?.timeline
+    }
+
+    /// Who takes writes now, and what making `candidate` the primary in place of `old` would lose, by what this console has
+    /// seen.
+    pub async fn loss_now(&self, old: &str, candidate: &str) -> (Vec<String>, Loss) {
+        let looked = self.cluster.look().await;
+        self.note(&looked);
+        let topology = Topology::new(&looked.sights);
+        let writable = topology.writable().map(|sight| sight.name.clone()).collect();
+        let standby = topology.node(candidate).and_then(NodeSight::standby);
+        let position = standby.and_then(|(_, standby)| standby.position());
+        let loss = position.map_or(Loss::Unknown, |position| {
+            Loss::estimate(self.memory().of(old), position)
+        });
+        (writable, loss)
     }
 
     /// The primaries that take writes, by name.

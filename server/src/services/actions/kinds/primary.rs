@@ -7,10 +7,13 @@ mod steps;
 
 use std::sync::Arc;
 
-use quarterdeck_domain::action::{Params, Plan};
+use quarterdeck_domain::{
+    action::{Params, Plan},
+    failover::{Loss, LossBound},
+};
 use time::OffsetDateTime;
 
-use self::patroni::PatroniHandler;
+use self::{patroni::PatroniHandler, planning::Acceptance};
 use super::{Ending, Handler, PlanError, Run, StepDone, StepError, Work};
 use crate::services::failover::{ActError, Failover};
 
@@ -35,7 +38,7 @@ impl Handler for PrimaryHandler {
     fn plan<'a>(
         &'a self,
         params: &'a Params,
-        _: Option<&'a Plan>,
+        agreed: Option<&'a Plan>,
         now: OffsetDateTime,
     ) -> Work<'a, Result<Plan, PlanError>> {
         Box::pin(async move {
@@ -44,7 +47,15 @@ impl Handler for PrimaryHandler {
                 Params::Failover {
                     candidate,
                     accept_loss,
-                } => Ok(self.plan_failover(params, candidate, *accept_loss, now).await),
+                    at_most,
+                } => {
+                    let acceptance = Acceptance {
+                        accept_loss: *accept_loss,
+                        at_most: *at_most,
+                        agreed: agreed.is_some(),
+                    };
+                    Ok(self.plan_failover(candidate, acceptance, now).await)
+                }
                 Params::CancelQuery { .. }
                 | Params::TerminateBackend { .. }
                 | Params::TerminateLongRunning { .. }
@@ -147,6 +158,34 @@ fn failed(doing: &str, error: ActError) -> StepError {
 /// Whether the candidate is promoted, or may still be: a promotion that was asked for may come about after all.
 fn may_be_promoted(run: &Run, at: &str, ending: Ending) -> bool {
     run.done.iter().any(|(name, _)| *name == "promote") || (ending == Ending::Abandoned && at == "promote")
+}
+
+/// The last look before a failover's promotion: that the old primary is not back, and that no more would be lost than was
+/// accepted. Answers what would be, in a sentence.
+async fn bearable(
+    failover: &Failover,
+    (old, candidate): (&str, &str),
+    accepted: Option<LossBound>,
+) -> Result<String, StepError> {
+    let (writable, loss) = failover.loss_now(old, candidate).await;
+    if writable.iter().any(|name| name == old) {
+        return Err(StepError::Failed(format!(
+            "{old} is back and takes writes; nothing was promoted. Look at the topology, and ask anew if it has to be."
+        )));
+    }
+    let most = accepted.unwrap_or_else(|| failover.config().limits().loss());
+    match loss {
+        // This console may not have seen the old primary; whoever started it has judged.
+        Loss::Nothing | Loss::Unknown => {}
+        loss @ Loss::Some { .. } if loss.within(most) => {}
+        loss @ Loss::Some { .. } => {
+            return Err(StepError::Failed(format!(
+                "By what this console has seen of {old}, {loss} would be lost, and accepted was {most}; nothing was promoted. Ask anew if it \
+                 has to be."
+            )));
+        }
+    }
+    Ok(format!(" Estimated loss: {loss}; accepted was {most}."))
 }
 
 /// The old primary and the candidate.

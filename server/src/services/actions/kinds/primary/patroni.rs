@@ -11,8 +11,9 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{
-    Ending, Handler, PlanError, Run, StepDone, StepError, Work, clients, may_be_promoted, no_change, no_step,
-    nodes, planning::targets,
+    Ending, Handler, PlanError, Run, StepDone, StepError, Work, bearable, clients, may_be_promoted,
+    no_change, no_step, nodes,
+    planning::{Acceptance, loss_facts, targets},
 };
 use crate::{
     clients::patroni::{LeaderChange, LeaderChangeError, Patroni},
@@ -39,7 +40,7 @@ impl Handler for PatroniHandler {
     fn plan<'a>(
         &'a self,
         params: &'a Params,
-        _: Option<&'a Plan>,
+        agreed: Option<&'a Plan>,
         now: OffsetDateTime,
     ) -> Work<'a, Result<Plan, PlanError>> {
         Box::pin(async move {
@@ -48,7 +49,15 @@ impl Handler for PatroniHandler {
                 Params::Failover {
                     candidate,
                     accept_loss,
-                } => Ok(self.plan_failover(params, candidate, *accept_loss, now).await),
+                    at_most,
+                } => {
+                    let acceptance = Acceptance {
+                        accept_loss: *accept_loss,
+                        at_most: *at_most,
+                        agreed: agreed.is_some(),
+                    };
+                    Ok(self.plan_failover(candidate, acceptance, now).await)
+                }
                 Params::CancelQuery { .. }
                 | Params::TerminateBackend { .. }
                 | Params::TerminateLongRunning { .. }
@@ -79,8 +88,15 @@ impl Handler for PatroniHandler {
                         .await
                 }
                 (false, "promote") => {
-                    self.promote(LeaderChange::Failover { candidate }, old, candidate)
-                        .await
+                    let accepted = match &run.plan.params {
+                        Params::Failover { at_most, .. } => *at_most,
+                        _ => None,
+                    };
+                    let loss = bearable(&self.failover, (old, candidate), accepted).await?;
+                    let done = self
+                        .promote(LeaderChange::Failover { candidate }, old, candidate)
+                        .await?;
+                    Ok(StepDone::new(format!("{}{loss}", done.detail)))
                 }
                 (_, "repoint") => clients::repoint(&self.failover, candidate).await,
                 (_, "resume") => clients::resume(&self.failover, candidate).await,
@@ -138,30 +154,25 @@ impl PatroniHandler {
         }
     }
 
-    async fn plan_failover(
-        &self,
-        params: &Params,
-        candidate: &str,
-        accept_loss: bool,
-        now: OffsetDateTime,
-    ) -> Plan {
+    async fn plan_failover(&self, candidate: &str, acceptance: Acceptance, now: OffsetDateTime) -> Plan {
         let (known, seen) = tokio::join!(self.failover.known(candidate), self.patroni.cluster());
         let situation = known.situation();
         let loss = situation.loss(candidate);
+        let accepted = acceptance.bound(&situation, candidate);
         let mut touched = targets(
             &situation,
             gone_primary(&situation, candidate),
             candidate,
             "is demoted by Patroni when it returns",
-            vec![Fact::binding("estimated loss", loss.to_string())],
+            loss_facts(&situation, loss, accepted),
         );
         touched.extend(cluster_target(&seen));
         Plan {
-            params: params.clone(),
+            params: acceptance.params(candidate, accepted),
             planned_at: now,
             targets: touched,
             left_out: Vec::new(),
-            gates: patroni_failover_gates(&situation, &seen, candidate, accept_loss),
+            gates: patroni_failover_gates(&situation, &seen, candidate, accepted),
             effect: format!(
                 "Patroni promotes {candidate}, as soon as the old leader's key has expired, and what the old one had acknowledged and {candidate} had \
                  not received is lost: {loss}."

@@ -3,7 +3,7 @@
 use quarterdeck_domain::{
     action::{Fact, Params, Plan, Target},
     cluster::NodeSight,
-    failover::{Situation, failover_gates, gone_primary, switchover_gates},
+    failover::{Loss, LossBound, Situation, failover_gates, gone_primary, switchover_gates},
 };
 use time::OffsetDateTime;
 
@@ -40,9 +40,8 @@ impl PrimaryHandler {
 
     pub(super) async fn plan_failover(
         &self,
-        params: &Params,
         candidate: &str,
-        accept_loss: bool,
+        acceptance: Acceptance,
         now: OffsetDateTime,
     ) -> Plan {
         let known = self.failover.known(candidate).await;
@@ -50,17 +49,18 @@ impl PrimaryHandler {
         let gone = gone_primary(&situation, candidate);
         let loss = situation.loss(candidate);
         Plan {
-            params: params.clone(),
+            params: acceptance.params(candidate, accepted),
             planned_at: now,
             targets: targets(
                 &situation,
                 gone,
                 candidate,
                 "kept from taking writes",
-                vec![Fact::binding("estimated loss", loss.to_string())],
+                loss_facts(&situation, loss, accepted),
             ),
+        let accepted = acceptance.bound(&situation, candidate);
             left_out: Vec::new(),
-            gates: failover_gates(&situation, candidate, accept_loss),
+            gates: failover_gates(&situation, candidate, accepted),
             effect: format!(
                 "{candidate} takes writes, clients are sent there, and what the old primary had acknowledged and {candidate} had not received is lost: {loss}."
             ),
@@ -82,6 +82,46 @@ pub(super) fn targets(
 ) -> Vec<Target> {
     let topology = situation.topology();
     let mut targets = Vec::new();
+/// What is said about the loss when a failover is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Acceptance {
+    /// That it is accepted.
+    pub accept_loss: bool,
+    /// The most that is, once that was planned.
+    pub at_most: Option<LossBound>,
+    /// Whether it was agreed to already: then no new figure is put in.
+    pub agreed: bool,
+}
+
+impl Acceptance {
+    /// The most that is accepted, over the limit: the figure that was agreed to, or one that covers the present estimate.
+    pub(super) fn bound(self, situation: &Situation<'_>, candidate: &str) -> Option<LossBound> {
+        match self.at_most {
+            _ if !self.accept_loss => None,
+            None if !self.agreed => Some(situation.loss_bound(candidate)),
+            at_most => at_most,
+        }
+    }
+
+    /// The parameters with the figure.
+    pub(super) fn params(self, candidate: &str, accepted: Option<LossBound>) -> Params {
+        Params::Failover {
+            candidate: candidate.to_owned(),
+            accept_loss: self.accept_loss,
+            at_most: accepted,
+        }
+    }
+}
+
+/// The estimate, which each console has of its own and which moves; and what consent rests on.
+pub(super) fn loss_facts(situation: &Situation<'_>, loss: Loss, accepted: Option<LossBound>) -> Vec<Fact> {
+    let most = accepted.unwrap_or_else(|| situation.limits.loss());
+    vec![
+        Fact::shown("estimated loss", loss.to_string()),
+        Fact::binding("accepted loss", most.to_string()),
+    ]
+}
+
     if let Some(old) = old {
         let mut facts = Vec::new();
         if let Some((state, primary)) = topology.node(old).and_then(NodeSight::primary) {

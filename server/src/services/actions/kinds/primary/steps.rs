@@ -5,7 +5,7 @@ use quarterdeck_domain::action::Params;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{PrimaryHandler, Run, StepDone, StepError, clients, failed};
+use super::{PrimaryHandler, Run, StepDone, StepError, bearable, clients, failed};
 use crate::services::failover::{By, Promoted};
 
 /// Who orders a fence.
@@ -84,13 +84,11 @@ impl PrimaryHandler {
 
     pub(super) async fn promote(&self, run: &Run, old: &str, candidate: &str) -> Result<StepDone, StepError> {
         let begun = Instant::now();
-        if matches!(run.plan.params, Params::Failover { .. })
-            && self.failover.writable().await.iter().any(|name| name == old)
-        {
-            return Err(StepError::Failed(format!(
-                "{old} is back and takes writes; nothing was promoted. Look at the topology, and ask anew if it has to be."
-            )));
-        }
+        let loss = if let Params::Failover { at_most, .. } = &run.plan.params {
+            bearable(&self.failover, (old, candidate), *at_most).await?
+        } else {
+            String::new()
+        };
         let mut held = run.held.lock().await;
         let Some(hold) = held.as_mut().and_then(|held| held.downcast_mut()) else {
             return Err(StepError::Failed(format!(
@@ -113,7 +111,7 @@ impl PrimaryHandler {
         let from = promoted_at.map(|lsn| format!(" from {lsn}")).unwrap_or_default();
         Ok(StepDone {
             detail: format!(
-                "{candidate} takes writes{from}, after {:.1} s.",
+                "{candidate} takes writes{from}, after {:.1} s.{loss}",
                 begun.elapsed().as_secs_f64()
             ),
             data: json!({ "promoted_at": promoted_at }),
