@@ -31,6 +31,8 @@ mod fake_endpoints;
 mod gone;
 #[path = "failover/killed.rs"]
 mod killed;
+#[path = "failover/held.rs"]
+mod held;
 #[path = "failover/kubernetes.rs"]
 mod kubernetes;
 #[path = "failover/led.rs"]

@@ -83,6 +83,7 @@ fn standby(name: &str, behind: u64, heard_ms: Option<i64>) -> NodeSight {
             receiver,
             last_transaction_age_ms: Some(1_900),
             replay_paused: false,
+            synchronous_standby_names: String::new(),
         }),
     )
 }

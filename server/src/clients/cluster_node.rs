@@ -159,6 +159,7 @@ fn standby(row: &PgRow) -> Result<StandbyState, sqlx::Error> {
         receiver,
         last_transaction_age_ms: row.try_get("last_transaction_age_ms")?,
         replay_paused: row.try_get("replay_paused")?,
+        synchronous_standby_names: row.try_get("synchronous_standby_names")?,
     })
 }
 

@@ -30,10 +30,10 @@ pub struct PostgresNodeConfig {
     /// PromQL that is 1 while the node's exporter reaches it and 0 while it does not.
     pub exporter_up: Option<String>,
     /// Program and arguments that take the node down for good, so that it can't take writes. It is also run when the node is
-    /// down already.
+    /// down already. `{primary}`, `{host}` and `{port}` stand for the node that takes its place: its name, and where it is.
     #[serde(default)]
     pub fence: Vec<String>,
-    /// Program and arguments that make the node a standby of the present primary.
+    /// Program and arguments that make the node a standby of the present primary: `{primary}`, `{host}` and `{port}`.
     #[serde(default)]
     pub rejoin: Vec<String>,
 }
@@ -97,14 +97,20 @@ impl PostgresNodeConfig {
     /// [`PostgresNodeConfigError`].
     pub fn address(&self) -> Result<(String, u16), PostgresNodeConfigError> {
         match &self.client_address {
-            None => {
-                let options = self.connect_options()?;
-                Ok((options.get_host().to_owned(), options.get_port()))
-            }
+            None => self.own_address(),
             Some(text) => host_and_port(text).ok_or_else(|| PostgresNodeConfigError::ClientAddress {
                 name: self.name.clone(),
             }),
         }
+    }
+
+    /// Where the node is itself, for other nodes: host and port of `url`.
+    ///
+    /// # Errors
+    /// [`PostgresNodeConfigError::Url`].
+    pub fn own_address(&self) -> Result<(String, u16), PostgresNodeConfigError> {
+        let options = self.connect_options()?;
+        Ok((options.get_host().to_owned(), options.get_port()))
     }
 
     fn options(

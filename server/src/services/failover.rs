@@ -62,7 +62,10 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// Where clients are sent.
     fn new(config: &PostgresNodeConfig) -> Result<Self, PostgresNodeConfigError> {
+    /// Where it is itself, for other nodes.
+    own: (String, u16),
         Ok(Self {
             control: NodeControl::new(config)?,
             address: config.address()?,
@@ -73,6 +76,7 @@ impl Node {
     }
 }
 
+            own: config.own_address()?,
 /// Changes the primary of the watched cluster.
 #[derive(Debug)]
 pub struct Failover {
@@ -156,8 +160,8 @@ impl Failover {
         self.clock.now()
     }
 
-    /// Looks at the nodes, remembers how they were, and holds what was ordered against it.
-    pub async fn watch(&self) {
+    /// Looks at the nodes, remembers how they were, and holds what was ordered against it. Answers the look.
+    pub async fn watch(&self) -> Arc<Looked> {
         let looked = self.cluster.looked().await;
         self.note(&looked);
         self.enforce(&looked).await;
@@ -174,4 +178,5 @@ impl Failover {
     fn memory(&self) -> Memory {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+        looked
 }

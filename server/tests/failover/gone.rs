@@ -174,7 +174,7 @@ fn missing(rows: &[i64], there: &[i64]) -> usize {
 async fn a_standby_that_cannot_be_promoted_leaves_everything_as_it_was() {
     let pair = Pair::start();
     let bridge = Bridge::start(&pair.configuration(
-        "fence = ['sh', '-c', 'echo the power switch does not answer >&2; exit 1']",
+        "fence = ['sh', '-c', 'echo \"the power switch does not answer; $*\" >&2; exit 1', 'sh', '{primary}', '{host}', '{port}']",
         "",
     ))
     .await;
@@ -186,8 +186,13 @@ async fn a_standby_that_cannot_be_promoted_leaves_everything_as_it_was() {
     let action = bridge.ended(&id).await;
     assert_eq!(action["line"]["state"], "failed", "{action:#}");
     let text = action.to_string();
+    // The program was told who takes the node's place.
+    let said = format!(
+        "the power switch does not answer; db-2 127.0.0.1 {}",
+        pair.second.port()
+    );
     assert!(
-        text.contains("the power switch does not answer") && text.contains("lets clients go on"),
+        text.contains(&said) && text.contains("lets clients go on"),
         "{action:#}"
     );
     assert_eq!(

@@ -4,6 +4,7 @@ use quarterdeck::{
     clients::routing::{ClientRouting, routing},
     config::failover::FailoverConfig,
 };
+use quarterdeck_domain::failover::Holding;
 use serde_json::json;
 
 use crate::fake_endpoints::FakeEndpoints;
@@ -52,4 +53,9 @@ async fn what_it_cannot_do_is_said_and_changes_nothing() {
         "{missing}"
     );
     assert_eq!(fake.subsets(), before);
+    assert_eq!(
+        postgres.cut().await.unwrap(),
+        "A Service of Kubernetes can't cut clients off, and nothing was: they go on trying the old primary until they are sent to the new one."
+    );
+    assert_eq!(postgres.read().await.unwrap().holding, Holding::Impossible);
 }

@@ -63,6 +63,29 @@ fn node(directory: &Path, name: &str) -> Postgres {
     .unwrap()
 }
 
+/// A node that streams from `primary`, by that one's own address.
+fn standby_of(primary: &Postgres, directory: &Path, name: &str) -> Postgres {
+    let home = directory.join(name);
+    std::fs::create_dir(&home).unwrap();
+    std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let (data, url) = (home.join("data"), primary.url("postgres"));
+    let copy = [
+        &*program("pg_basebackup").unwrap(),
+        "-D",
+        &*data.to_string_lossy(),
+        "-d",
+        &url,
+        "-R",
+        "-X",
+        "stream",
+        "-c",
+        "fast",
+        "--no-sync",
+    ];
+    run_tool(&copy, RunAs::Unprivileged, &home).unwrap();
+    node(directory, name)
+}
+
 impl Pair {
     /// `db-1` is the primary, and clients of `app` and `probe` are sent there.
     pub fn start() -> Self {
@@ -80,25 +103,7 @@ impl Pair {
             .unwrap();
         first.create_database("app", "app").unwrap();
         first.sql("app", TABLES).unwrap();
-        let home = directory.path().join("db-2");
-        std::fs::create_dir(&home).unwrap();
-        std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o777)).unwrap();
-        let (data, url) = (home.join("data"), first.url("postgres"));
-        let copy = [
-            &*program("pg_basebackup").unwrap(),
-            "-D",
-            &*data.to_string_lossy(),
-            "-d",
-            &url,
-            "-R",
-            "-X",
-            "stream",
-            "-c",
-            "fast",
-            "--no-sync",
-        ];
-        run_tool(&copy, RunAs::Unprivileged, &home).unwrap();
-        let second = node(directory.path(), "db-2");
+        let second = standby_of(&first, directory.path(), "db-2");
         let (pgbouncer, pgbouncer_port) = pgbouncer(directory.path(), first.port());
         Self {
             first,
@@ -116,27 +121,30 @@ impl Pair {
 
     /// The console's configuration for it; `of_first` and `of_failover` are added to those sections.
     pub fn configuration(&self, of_first: &str, of_failover: &str) -> String {
-        let node = |name: &str, node: &Postgres, more: &str| {
-            format!(
-                "[[postgres]]\nname = '{name}'\nurl = '{}'\ncontrol_url = '{}'\ntimeout_s = 5.0\n{more}\n",
-                node.url_as("monitor", "postgres"),
-                node.url_as("control", "postgres")
-            )
-        };
         format!(
             "{}{}[failover]\nprobe_url = '{}'\n{of_failover}\n{}",
-            node("db-1", &self.first, of_first),
-            node("db-2", &self.second, ""),
+            section("db-1", &self.first, of_first),
+            section("db-2", &self.second, ""),
             self.through("probe", "probe"),
             pgbouncer_section(self.directory.path(), &self.through("admin", "pgbouncer")),
         )
     }
 
+    /// Another standby of the first node, `db-3`.
+    pub fn third(&self) -> Postgres {
+        tokio::task::block_in_place(|| standby_of(&self.first, self.directory.path(), "db-3"))
+    }
+
     /// Makes the old primary a standby of the new one, with `pg_rewind`.
     pub fn rejoin_first(&self) {
+        self.rejoin(&self.first);
+    }
+
+    /// Makes a node a standby of the second, with `pg_rewind`.
+    pub fn rejoin(&self, node: &Postgres) {
         self.second.sql("postgres", "CHECKPOINT").unwrap();
-        self.first.stop();
-        let data = self.first.data_dir();
+        node.stop();
+        let data = node.data_dir();
         let data_text = data.to_string_lossy();
         let source = self.second.url("postgres");
         // It has to be shut down in order; a killed one is started once for that by pg_rewind itself.
@@ -158,8 +166,17 @@ impl Pair {
             .map(|line| format!("{line}\n"))
             .collect();
         std::fs::write(&auto, kept).unwrap();
-        self.first.restart().unwrap();
+        node.restart().unwrap();
     }
+}
+
+/// The console's configuration of a node.
+pub fn section(name: &str, node: &Postgres, more: &str) -> String {
+    format!(
+        "[[postgres]]\nname = '{name}'\nurl = '{}'\ncontrol_url = '{}'\ntimeout_s = 5.0\n{more}\n",
+        node.url_as("monitor", "postgres"),
+        node.url_as("control", "postgres")
+    )
 }
 
 /// Rows of a node, as a superuser sees them.

@@ -255,3 +255,19 @@ async fn what_is_missing_is_named_with_the_statement_that_mends_it() {
         .await;
     assert!(plan.to_string().contains("db-9 is not configured"), "{plan:#}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_that_makes_the_old_primary_a_standby_is_told_of_the_new_one() {
+    let pair = Pair::start();
+    let rejoin =
+        "rejoin = ['sh', '-c', 'echo \"told of $*\" >&2; exit 3', 'sh', '{primary}', '{host}', '{port}']";
+    let bridge = Bridge::start(&pair.configuration(rejoin, "")).await;
+    let plan = bridge
+        .plan_that_may(&json!({ "kind": "switchover", "candidate": "db-2" }))
+        .await;
+    let id = bridge.start_action(&plan).await;
+    let action = bridge.ended(&id).await;
+    assert_eq!(action["line"]["state"], "failed", "{action:#}");
+    let said = format!("told of db-2 127.0.0.1 {}", pair.second.port());
+    assert!(action.to_string().contains(&said), "{action:#}");
+}

@@ -2,8 +2,10 @@
 
 mod lsn;
 mod node;
+mod synchronous;
 mod topology;
 
 pub use lsn::{Lsn, MalformedLsn};
 pub use node::{Archiver, Follower, NodeSight, NodeState, Part, PrimaryState, Receiver, Slot, StandbyState};
+pub use synchronous::Synchronous;
 pub use topology::{Topology, TopologyVerdict};

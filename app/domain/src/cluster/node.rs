@@ -129,6 +129,9 @@ pub struct StandbyState {
     pub last_transaction_age_ms: Option<i64>,
     /// Whether replay was paused by somebody.
     pub replay_paused: bool,
+    /// Its own `synchronous_standby_names`: whom it would wait for as a primary.
+    #[serde(default)]
+    pub synchronous_standby_names: String,
 }
 
 impl StandbyState {

@@ -4,7 +4,7 @@ use super::{Archiver, NodeSight, NodeState, Part, PrimaryState, StandbyState};
 
 /// For so long a connected standby may hear nothing, ms. An idle primary speaks at half of its `wal_sender_timeout`, which
 /// is 30 s by default; after 60 s the standby hangs up by itself.
-const SILENCE_MS: i64 = 35_000;
+pub(super) const SILENCE_MS: i64 = 35_000;
 
 /// What is to be thought of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,7 +154,13 @@ impl<'a> Topology<'a> {
                 Some(_) | None => {}
             }
             match &state.part {
-                Part::Primary(_) => {
+                Part::Primary(primary) => {
+                    if let Some((needed, there)) = primary.hanging_commits() {
+                        fault(format!(
+                            "Commits on {name} hang: it waits for {needed} of {} (synchronous_standby_names), and {there} of them answer.",
+                            primary.synchronous_standby_names
+                        ));
+                    }
                     if state.read_only && counted.is_none_or(|(counted, _, _)| counted.name == *name) {
                         fault(format!(
                             "{name} is a primary and takes no writes: transactions are read-only there."
@@ -291,6 +297,7 @@ mod tests {
             }),
             last_transaction_age_ms: None,
             replay_paused: false,
+            synchronous_standby_names: String::new(),
         });
         NodeSight {
             name: name.into(),

@@ -1,6 +1,6 @@
 //! Nodes and situations for tests.
 
-use super::{Control, ExporterWord, Limits, Memory, NodeMeans, Routed, Routing, Situation};
+use super::{Control, ExporterWord, Holding, Limits, Memory, NodeMeans, Routed, Routes, Routing, Situation};
 use crate::cluster::{Follower, Lsn, NodeSight, NodeState, Part, PrimaryState, Receiver, StandbyState};
 
 fn node(name: &str, timeline: i32, part: Part) -> NodeSight {
@@ -19,10 +19,10 @@ fn node(name: &str, timeline: i32, part: Part) -> NodeSight {
     }
 }
 
-/// A primary that `b` streams from.
-pub fn primary(name: &str, timeline: i32, flushed: u64) -> NodeSight {
-    let follower = Follower {
-        application: "b".into(),
+/// One that streams asynchronously and has everything.
+pub fn follower(application: &str, flushed: u64) -> Follower {
+    Follower {
+        application: application.into(),
         address: None,
         state: "streaming".into(),
         sync_state: "async".into(),
@@ -31,10 +31,14 @@ pub fn primary(name: &str, timeline: i32, flushed: u64) -> NodeSight {
         replayed: Some(Lsn::from_bytes(flushed)),
         replay_lag_ms: None,
         reply_age_ms: Some(10),
-    };
+    }
+}
+
+/// A primary that `b` streams from.
+pub fn primary(name: &str, timeline: i32, flushed: u64) -> NodeSight {
     let part = Part::Primary(PrimaryState {
         flushed: Lsn::from_bytes(flushed),
-        followers: vec![follower],
+        followers: vec![follower("b", flushed)],
         synchronous_standby_names: String::new(),
         oldest_transaction_ms: None,
         base_backup: false,
@@ -58,8 +62,21 @@ pub fn standby(name: &str, timeline: i32, received: u64) -> NodeSight {
         }),
         last_transaction_age_ms: None,
         replay_paused: false,
+        synchronous_standby_names: String::new(),
     });
     node(name, timeline, part)
+}
+
+/// A standby that streams from there.
+pub fn from(mut node: NodeSight, host: &str, port: u16) -> NodeSight {
+    if let Ok(state) = &mut node.answer
+        && let Part::Standby(standby) = &mut state.part
+        && let Some(receiver) = &mut standby.receiver
+    {
+        receiver.sender_host = Some(host.into());
+        receiver.sender_port = Some(port.into());
+    }
+    node
 }
 
 /// A node that does not answer.
@@ -76,6 +93,7 @@ pub fn means(name: &str, port: u16) -> NodeMeans {
     NodeMeans {
         name: name.into(),
         address: ("127.0.0.1".into(), port),
+        own: ("127.0.0.1".into(), port),
         control: Control::Sufficient,
         fence: true,
         rejoin: true,
@@ -98,7 +116,11 @@ pub fn situation<'a>(sights: &'a [NodeSight], memory: &'a Memory, means: &'a [No
         routing: Routing {
             by: "PgBouncer".into(),
             by_itself: false,
-            now: Ok((vec![routed], false)),
+            now: Ok(Routes {
+                to: vec![routed],
+                held: false,
+                holding: Holding::Transactions,
+            }),
         },
         under_way: Ok(None),
         limits: Limits {

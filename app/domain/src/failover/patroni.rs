@@ -92,9 +92,17 @@ impl std::fmt::Display for PatroniMember {
     }
 }
 
-/// Gates of the console's own acts: Patroni ends transactions, makes the old leader a standby and needs no rights of the
-/// console's.
-const OF_OWN_ACTS: [&str; 4] = ["transactions", "rejoin", "fence", "rights"];
+/// Gates of the console's own acts: Patroni ends transactions, says whom commits wait for, makes the old leader a standby, has the
+/// other standbys follow, and needs no rights of the console's.
+const OF_OWN_ACTS: [&str; 7] = [
+    "transactions",
+    "commits",
+    "synchronous",
+    "rejoin",
+    "others",
+    "fence",
+    "rights",
+];
 
 fn besides(mut gates: Vec<Gate>, own: Vec<Gate>) -> Vec<Gate> {
     gates.extend(

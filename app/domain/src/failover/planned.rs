@@ -1,7 +1,7 @@
 //! The gates of a switchover: the primary is healthy, and nothing may be lost.
 
 use super::{
-    Situation,
+    Situation, commits,
     situation::{Judged, gate, passed, refused, warned},
 };
 use crate::{
@@ -42,6 +42,12 @@ pub fn switchover_gates(situation: &Situation<'_>, candidate: &str) -> Vec<Gate>
             primary.map_or_else(unknown, |(_, _, primary)| transactions(situation, primary)),
         ),
         gate(
+            "commits",
+            "Commits come through",
+            primary.map_or_else(unknown, |(name, _, primary)| commits::come_through(name, primary)),
+        ),
+        situation.synchronous(name, candidate),
+        gate(
             "base_backup",
             "No base backup is being taken",
             primary.map_or_else(unknown, |(name, _, primary)| {
@@ -59,6 +65,8 @@ pub fn switchover_gates(situation: &Situation<'_>, candidate: &str) -> Vec<Gate>
             "The old primary can become a standby",
             rejoin(situation, name),
         ),
+        situation.others_follow(name, candidate, rejoins(situation, name)),
+        situation.hold(name),
         situation.repoint(name, false),
         situation.alone(),
         situation.rights(&name.into_iter().chain([candidate]).collect::<Vec<_>>()),
@@ -165,6 +173,12 @@ fn transactions(situation: &Situation<'_>, primary: &PrimaryState) -> Judged {
     }
 }
 
+fn rejoins(situation: &Situation<'_>, primary: Option<&str>) -> bool {
+    primary
+        .and_then(|primary| situation.means(primary))
+        .is_some_and(|means| means.rejoin)
+}
+
 fn rejoin(situation: &Situation<'_>, primary: Option<&str>) -> Judged {
     match primary.and_then(|primary| situation.means(primary)) {
         None => unknown(),
@@ -186,7 +200,7 @@ mod tests {
         action::Verdict,
         cluster::{NodeSight, Part},
         failover::{
-            Control, Memory, Routed,
+            Control, Holding, Memory,
             examples::{self, primary, silent, standby},
         },
     };
@@ -249,10 +263,12 @@ mod tests {
         let pair = with_primary(|_, _| ());
         assert_eq!(
             refusing(&pair, |s| s.routing.now = Err("it refuses".into())),
-            ["repoint"]
+            ["hold", "repoint"]
         );
         assert_eq!(
-            refusing(&pair, |s| s.routing.now = Ok((vec![], true))),
+            refusing(&pair, |s| if let Ok(now) = &mut s.routing.now {
+                now.held = true;
+            }),
             ["repoint"]
         );
         assert_eq!(refusing(&pair, |s| s.under_way = Ok(Some(7))), ["alone"]);
@@ -274,21 +290,57 @@ mod tests {
         means[0].control = Control::Sufficient;
         let pair = with_primary(|_, primary| primary.oldest_transaction_ms = Some(600_000));
         let mut situation = examples::situation(&pair, &memory, &means);
-        situation.routing.now = Ok((
-            vec![Routed {
-                name: "app".into(),
-                host: "elsewhere".into(),
-                port: 1,
-            }],
-            false,
-        ));
+        if let Ok(now) = &mut situation.routing.now {
+            now.to[0].host = "elsewhere".into();
+            now.holding = Holding::Impossible;
+        }
         let gates = switchover_gates(&situation, "b");
         let warned: Vec<_> = gates
             .iter()
             .filter(|gate| gate.verdict == Verdict::Warned)
             .map(|gate| gate.name.as_str())
             .collect();
-        assert_eq!(warned, ["transactions", "rejoin", "repoint"]);
+        assert_eq!(warned, ["transactions", "rejoin", "hold", "repoint"]);
         assert!(gates.iter().all(|gate| gate.verdict != Verdict::Refused));
+    }
+
+    #[test]
+    fn what_becomes_of_clients_is_said_for_each_way() {
+        let memory = Memory::default();
+        let means = [examples::means("a", 1), examples::means("b", 2)];
+        let pair = with_primary(|_, _| ());
+        let hold = |change: &dyn Fn(&mut Situation<'_>)| {
+            let mut situation = examples::situation(&pair, &memory, &means);
+            change(&mut situation);
+            situation.hold(Some("a"))
+        };
+        let of = |holding: Holding| {
+            hold(&|situation| {
+                if let Ok(now) = &mut situation.routing.now {
+                    now.holding = holding.clone();
+                }
+            })
+        };
+        assert_eq!(of(Holding::Transactions).verdict, Verdict::Passed);
+        let sessions = of(Holding::Sessions(vec!["app".into()]));
+        assert_eq!(sessions.verdict, Verdict::Warned);
+        assert!(
+            sessions.reason.contains("pools sessions for app"),
+            "{}",
+            sessions.reason
+        );
+        let impossible = of(Holding::Impossible);
+        assert_eq!(impossible.verdict, Verdict::Warned);
+        assert!(
+            impossible
+                .reason
+                .contains("That a refuses writes is what keeps anything from being lost"),
+            "{}",
+            impossible.reason
+        );
+        assert_eq!(
+            hold(&|situation| situation.routing.by_itself = true).verdict,
+            Verdict::Passed
+        );
     }
 }

@@ -37,6 +37,8 @@ pub struct NodeMeans {
     pub name: String,
     /// Where clients reach it: host and port.
     pub address: (String, u16),
+    /// Where it is itself, for other nodes: host and port.
+    pub own: (String, u16),
     /// What may be done there.
     pub control: Control,
     /// Whether a program is configured that takes it down for good.
@@ -56,15 +58,37 @@ pub struct Routed {
     pub port: u16,
 }
 
-/// Where clients are sent.
+/// What can be done with clients while the primary changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holding {
+    /// They are held back: who begins a transaction waits.
+    Transactions,
+    /// They are held back once those of these names have hung up: they have a server for as long as they are connected.
+    Sessions(Vec<String>),
+    /// Nothing: they go on trying the old primary until they are sent elsewhere.
+    Impossible,
+}
+
+/// Where clients are sent just now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Routes {
+    /// Each name that clients use.
+    pub to: Vec<Routed>,
+    /// Whether clients are held back.
+    pub held: bool,
+    /// Whether they can be.
+    pub holding: Holding,
+}
+
+/// What sends clients to the primary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Routing {
-    /// What sends them: "PgBouncer at 127.0.0.1:6432".
+    /// What it is: "PgBouncer at 127.0.0.1:6432".
     pub by: String,
     /// Whether they find the primary without being sent there.
     pub by_itself: bool,
-    /// Where they are sent, and whether they are held back just now, or why it can't be said.
-    pub now: Result<(Vec<Routed>, bool), String>,
+    /// Where they are sent, or why it can't be said.
+    pub now: Result<Routes, String>,
 }
 
 /// What may be lost, waited for or overlooked.
@@ -101,6 +125,9 @@ pub struct Situation<'a> {
     /// The limits.
     pub limits: Limits,
 }
+
+/// Why it is not known what becomes of clients.
+const NOT_ASKED: &str = "It is not known: what sends clients can't be asked.";
 
 impl Limits {
     /// What a failover may lose without somebody accepting it.
@@ -192,15 +219,15 @@ impl<'a> Situation<'a> {
                 self.routing.by
             )),
             Err(why) => refused(format!("{} can't be asked: {why}.", self.routing.by)),
-            Ok((_, true)) if may_be_held => warned(format!(
+            Ok(Routes { held: true, .. }) if may_be_held => warned(format!(
                 "{} holds clients back already, as it should until they are sent to the new primary.",
                 self.routing.by
             )),
-            Ok((_, true)) => refused(format!(
+            Ok(Routes { held: true, .. }) => refused(format!(
                 "{} holds clients back already; let them go on first (RESUME).",
                 self.routing.by
             )),
-            Ok((routed, false)) => {
+            Ok(Routes { to: routed, .. }) => {
                 let address = from.and_then(|from| self.means(from)).map(|means| &means.address);
                 let elsewhere = routed.iter().find(|to| {
                     address.is_some_and(|(host, port)| (host.as_str(), *port) != (to.host.as_str(), to.port))
@@ -222,6 +249,56 @@ impl<'a> Situation<'a> {
             }
         };
         gate("repoint", "Clients can be sent to the candidate", verdict)
+    }
+
+    /// What becomes of clients between the old primary, which is healthy, and the new one.
+    pub(super) fn hold(&self, old: Option<&str>) -> Gate {
+        let (by, old) = (&self.routing.by, old.unwrap_or("the primary"));
+        let verdict = match self.routing.now.as_ref().map(|now| &now.holding) {
+            _ if self.routing.by_itself => passed(format!(
+                "Nothing holds clients back: they get errors until they find the new primary by {by}."
+            )),
+            Err(_) => refused(NOT_ASKED),
+            Ok(Holding::Transactions) => passed(format!(
+                "{by} can hold clients back: who begins a transaction waits until the new primary takes writes."
+            )),
+            Ok(Holding::Sessions(names)) => warned(format!(
+                "{by} pools sessions for {}: it waits until these clients have hung up, and if they do not in time, the switchover gives up and they \
+                 go on. Let it pool transactions (pool_mode), or have these clients disconnect.",
+                names.join(" and ")
+            )),
+            Ok(Holding::Impossible) => warned(format!(
+                "{by} can't hold clients back. They go on until {old} is read-only and their sessions are ended, and get errors from then until they \
+                 are sent to the new primary. That {old} refuses writes is what keeps anything from being lost."
+            )),
+        };
+        gate("hold", "Clients can be held back", verdict)
+    }
+
+    /// What becomes of clients that reach for an old primary which is gone.
+    pub(super) fn cut(&self, gone: Option<&str>) -> Gate {
+        let (by, old) = (&self.routing.by, gone.unwrap_or("the old primary"));
+        let fence = gone
+            .and_then(|gone| self.means(gone))
+            .is_some_and(|means| means.fence);
+        let verdict = match self.routing.now.as_ref().map(|now| &now.holding) {
+            _ if self.routing.by_itself => passed(format!(
+                "Nothing cuts clients off: they find the new primary by {by}."
+            )),
+            Err(_) => refused(NOT_ASKED),
+            Ok(Holding::Transactions | Holding::Sessions(_)) => passed(format!(
+                "{by} can cut off what is under way, and hold clients back until they are sent to the new primary."
+            )),
+            Ok(Holding::Impossible) if fence => warned(format!(
+                "{by} can't cut clients off: they go on trying {old} until they are sent to the new primary. The program that takes {old} down is what \
+                 keeps them from writing there."
+            )),
+            Ok(Holding::Impossible) => warned(format!(
+                "{by} can't cut clients off, and no program takes {old} down: they go on trying it until they are sent to the new primary. If it comes \
+                 back meanwhile they write there, until it is seen, made read-only and their sessions are ended; what they wrote by then is lost."
+            )),
+        };
+        gate("cut", "Clients are cut off from the old primary", verdict)
     }
 
     /// Whether the console may do what is needed on `nodes`.

@@ -40,8 +40,11 @@ pub fn failover_gates(situation: &Situation<'_>, candidate: &str, accepted: Opti
         same_system(situation, candidate, gone),
         most_advanced(situation, candidate),
         situation.replay(candidate),
+        situation.synchronous(gone, candidate),
         loss(situation, candidate, gone, accepted),
         fence(situation, gone),
+        situation.cut(gone),
+        situation.others_follow(gone, candidate, false),
         situation.repoint(gone, true),
         situation.alone(),
         situation.rights(&[candidate]),
@@ -159,8 +162,8 @@ fn primary_unreachable(situation: &Situation<'_>, candidate: &str, gone: Option<
 /// Another standby that hears a primary, which is not the candidate.
 fn hears<'a>(situation: &Situation<'a>, candidate: &str) -> Option<&'a str> {
     let from_candidate = |receiver: &Receiver| {
-        let (host, port) = &situation.means(candidate)?.address;
-        Some(receiver.sender_host.as_ref()? == host && receiver.sender_port? == i32::from(*port))
+        let sender = (receiver.sender_host.as_deref()?, receiver.sender_port?);
+        Some(situation.is_at(candidate, sender))
     };
     let hearing = |sight: &&NodeSight| {
         let receiver = sight.standby().and_then(|(_, standby)| standby.receiver.as_ref());
@@ -236,13 +239,13 @@ fn loss(situation: &Situation<'_>, candidate: &str, gone: Option<&str>, accepted
         None => refused(format!(
             "Estimated loss: {loss}, over the limit of {limit}. Ask again and accept the loss, if nothing else is left."
         )),
-    };
         Some(accepted) if loss.within(accepted) => warned(format!(
             "Estimated loss: {loss}. Whoever asks accepts {accepted}, and so does whoever approves; the limit is {limit}."
         )),
         Some(accepted) => refused(format!(
             "Estimated loss: {loss}, which is more than was accepted: {accepted}. Ask again and accept the loss, if nothing else is left."
         )),
+    };
     gate("loss", "What would be lost is bearable", verdict).with_figure(loss.to_string())
 }
 
@@ -262,7 +265,6 @@ impl Situation<'_> {
     pub fn loss(&self, candidate: &str) -> Loss {
         loss_of(self, candidate, gone_primary(self, candidate))
     }
-}
 
     /// What somebody who accepts that accepts; never less than the limit.
     #[must_use]
@@ -271,6 +273,7 @@ impl Situation<'_> {
         let bound = loss_of(self, candidate, gone).bound(gone.and_then(|gone| self.memory.of(gone)));
         bound.or(self.limits.loss())
     }
+}
 
 fn fence(situation: &Situation<'_>, gone: Option<&str>) -> Gate {
     let means = gone.and_then(|gone| situation.means(gone));
@@ -298,7 +301,7 @@ mod tests {
     use crate::{
         cluster::Part,
         failover::{
-            Control, Memory,
+            Control, Holding, Memory,
             examples::{self, primary, silent, standby},
         },
     };
@@ -309,6 +312,7 @@ mod tests {
         memory: Memory,
         means: Vec<crate::failover::NodeMeans>,
         exporter: ExporterWord,
+        holding: Holding,
     }
 
     impl Case {
@@ -321,14 +325,19 @@ mod tests {
                 memory,
                 means: vec![examples::means("a", 1), examples::means("b", 2)],
                 exporter: ExporterWord::Down,
+                holding: Holding::Transactions,
             }
         }
 
         fn situation(&self) -> Situation<'_> {
-            Situation {
+            let mut situation = Situation {
                 exporter: self.exporter.clone(),
                 ..examples::situation(&self.sights, &self.memory, &self.means)
+            };
+            if let Ok(now) = &mut situation.routing.now {
+                now.holding = self.holding.clone();
             }
+            situation
         }
 
         fn gates(&self, accepted: Option<LossBound>) -> Vec<Gate> {
@@ -375,8 +384,11 @@ mod tests {
                 "same_system",
                 "most_advanced",
                 "replay",
+                "synchronous",
                 "loss",
                 "fence",
+                "cut",
+                "others",
                 "repoint",
                 "alone",
                 "rights"
@@ -478,6 +490,16 @@ mod tests {
         let mut case = Case::new();
         case.means[0].fence = false;
         assert_eq!(case.judged("fence").0, Verdict::Warned);
+        assert_eq!(case.judged("cut").0, Verdict::Passed);
+
+        let mut case = Case::new();
+        case.holding = Holding::Impossible;
+        let (verdict, reason) = case.judged("cut");
+        assert_eq!(verdict, Verdict::Warned);
+        assert!(reason.contains("takes a down is what keeps"), "{reason}");
+        case.means[0].fence = false;
+        let (_, reason) = case.judged("cut");
+        assert!(reason.contains("what they wrote by then is lost"), "{reason}");
     }
 
     #[test]
@@ -495,11 +517,6 @@ mod tests {
         let loss = judged(&case, accepted);
         assert_eq!(loss.verdict, Verdict::Warned);
         assert!(loss.figure.as_ref().unwrap().contains("600 bytes"));
-        case.memory = Memory::default();
-        assert!(case.judged("loss").1.contains("not known"));
-        assert_eq!(case.judged("same_system").0, Verdict::Warned);
-    }
-}
         assert!(loss.reason.contains(&accepted.to_string()), "{}", loss.reason);
         // Another console comes to less, or to more than that.
         case.sights[1] = receiving(standby("b", 1, 1_000), None);
@@ -512,5 +529,10 @@ mod tests {
         let more = judged(&case, less);
         assert_eq!(more.verdict, Verdict::Refused);
         assert!(more.reason.contains("more than was accepted"), "{}", more.reason);
+        case.memory = Memory::default();
         assert_eq!(judged(&case, accepted).verdict, Verdict::Refused);
         assert_eq!(judged(&case, case.bound()).verdict, Verdict::Warned);
+        assert!(case.judged("loss").1.contains("not known"));
+        assert_eq!(case.judged("same_system").0, Verdict::Warned);
+    }
+}

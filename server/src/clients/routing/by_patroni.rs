@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
-use super::{ClientRouting, Routes, Work};
+use quarterdeck_domain::failover::{Holding, Routes};
 
-/// What holding back and cutting off come to.
-const NOT_HELD: &str = "Nothing holds clients back; they get errors until they find the new leader.";
+use super::{ClientRouting, Work};
 
 /// Clients on their own.
 #[derive(Debug)]
@@ -21,21 +20,33 @@ impl ClientRouting for ByPatroni {
         true
     }
 
+    fn holds(&self) -> bool {
+        false
+    }
+
     fn read(&self) -> Work<'_, Result<Routes, String>> {
         Box::pin(async {
             Ok(Routes {
                 to: Vec::new(),
                 held: false,
+                holding: Holding::Impossible,
             })
         })
     }
 
     fn hold(&self, _: Duration) -> Work<'_, Result<String, String>> {
-        Box::pin(async { Ok(NOT_HELD.to_owned()) })
+        Box::pin(async {
+            Ok(
+                "Nothing holds clients back: they go on until Patroni stops the leader, and get errors until they find the new one."
+                    .to_owned(),
+            )
+        })
     }
 
     fn cut(&self) -> Work<'_, Result<String, String>> {
-        Box::pin(async { Ok(NOT_HELD.to_owned()) })
+        Box::pin(async {
+            Ok("Nothing was cut off: clients try the old leader until they find the new one.".to_owned())
+        })
     }
 
     fn point_to<'a>(&'a self, _: &'a str, _: u16) -> Work<'a, Result<String, String>> {

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use quarterdeck_domain::failover::Routed;
+use quarterdeck_domain::failover::{Holding, Routed, Routes};
 
-use super::{ClientRouting, Routes, Work};
+use super::{ClientRouting, Work, not_cut, not_held};
 use crate::{
     clients::program::{Ended, Program, last_line},
     config::failover::CommandRoutingConfig,
@@ -41,9 +41,9 @@ impl CommandRouting {
         }
     }
 
-    async fn optional(&self, argv: &[String], without: &str) -> Result<String, String> {
+    async fn optional(&self, argv: &[String], without: String) -> Result<String, String> {
         if argv.is_empty() {
-            return Ok(without.to_owned());
+            return Ok(without);
         }
         let said = self.run(argv).await?;
         Ok(format!("The program ended well and said: {}.", last_line(&said)))
@@ -51,10 +51,11 @@ impl CommandRouting {
 }
 
 /// Lines `NAME HOST PORT`, and `held` where clients are held back.
-fn routes(output: &str) -> Result<Routes, String> {
+fn routes(output: &str, holding: Holding) -> Result<Routes, String> {
     let mut routes = Routes {
         to: Vec::new(),
         held: false,
+        holding,
     };
     for line in output.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let words: Vec<_> = line.split_whitespace().collect();
@@ -82,21 +83,32 @@ impl ClientRouting for CommandRouting {
         )
     }
 
+    fn holds(&self) -> bool {
+        !self.config.hold.is_empty()
+    }
+
     fn read(&self) -> Work<'_, Result<Routes, String>> {
-        Box::pin(async move { routes(&self.run(&self.config.status).await?) })
+        Box::pin(async move {
+            let holding = if self.holds() {
+                Holding::Transactions
+            } else {
+                Holding::Impossible
+            };
+            routes(&self.run(&self.config.status).await?, holding)
+        })
     }
 
     fn hold(&self, _: Duration) -> Work<'_, Result<String, String>> {
         Box::pin(self.optional(
             &self.config.hold,
-            "Clients can't be held back by this means; they get errors meanwhile.",
+            not_held("Without a program for it (hold) this means"),
         ))
     }
 
     fn cut(&self) -> Work<'_, Result<String, String>> {
         Box::pin(self.optional(
             &self.config.hold,
-            "Clients can't be held back by this means; they get errors meanwhile.",
+            not_cut("Without a program for it (hold) this means"),
         ))
     }
 
@@ -121,7 +133,7 @@ impl ClientRouting for CommandRouting {
     }
 
     fn release(&self) -> Work<'_, Result<String, String>> {
-        Box::pin(self.optional(&self.config.release, "Clients were not held back."))
+        Box::pin(self.optional(&self.config.release, "Clients were not held back.".to_owned()))
     }
 }
 

@@ -7,10 +7,10 @@ use kube::{
     Api,
     api::{Patch, PatchParams},
 };
-use quarterdeck_domain::failover::Routed;
+use quarterdeck_domain::failover::{Holding, Routed, Routes};
 use serde_json::json;
 
-use super::{ClientRouting, Routes, Work};
+use super::{ClientRouting, Work, not_cut, not_held};
 use crate::{
     clients::kubernetes::{KubernetesApi, MANAGER, bounded},
     config::failover::KubernetesEndpointsConfig,
@@ -54,13 +54,21 @@ impl Endpoints {
                 }
             }
         }
-        Routes { to, held: false }
+        Routes {
+            to,
+            held: false,
+            holding: Holding::Impossible,
+        }
     }
 }
 
 impl ClientRouting for Endpoints {
     fn describe(&self) -> String {
         format!("the Kubernetes Service {}/{}", self.namespace, self.service)
+    }
+
+    fn holds(&self) -> bool {
+        false
     }
 
     fn read(&self) -> Work<'_, Result<Routes, String>> {
@@ -74,11 +82,11 @@ impl ClientRouting for Endpoints {
     }
 
     fn hold(&self, _: Duration) -> Work<'_, Result<String, String>> {
-        Box::pin(async { Ok("A Service can't hold clients back; they get errors meanwhile.".to_owned()) })
+        Box::pin(async { Ok(not_held("A Service of Kubernetes")) })
     }
 
     fn cut(&self) -> Work<'_, Result<String, String>> {
-        self.hold(Duration::ZERO)
+        Box::pin(async { Ok(not_cut("A Service of Kubernetes")) })
     }
 
     fn point_to<'a>(&'a self, host: &'a str, port: u16) -> Work<'a, Result<String, String>> {

@@ -2,11 +2,11 @@
 
 use std::{path::Path, time::Duration};
 
-use quarterdeck_domain::failover::Routed;
+use quarterdeck_domain::failover::{Holding, Routed, Routes};
 use sqlx::{ConnectOptions, PgConnection, Row, postgres::PgConnectOptions};
 use tokio::time::{Instant, timeout};
 
-use super::{ClientRouting, Routes, Work};
+use super::{ClientRouting, Work};
 use crate::{
     clients::node_connection::from_sqlx,
     config::failover::{FailoverConfigError, PgbouncerConfig},
@@ -14,6 +14,9 @@ use crate::{
 
 /// Time between two looks whether a change has come about.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// The `pool_mode` in which a client has a server for as long as it is connected.
+const SESSION: &str = "session";
 
 /// One PgBouncer.
 pub(super) struct Pgbouncer {
@@ -34,6 +37,8 @@ impl std::fmt::Debug for Pgbouncer {
 struct Shown {
     routed: Routed,
     paused: bool,
+    /// Whether its clients keep their server for as long as they are connected; none for what holds for all databases.
+    session: Option<bool>,
 }
 
 impl Pgbouncer {
@@ -83,6 +88,9 @@ impl Pgbouncer {
                         port: row.try_get::<i32, _>("port")?.try_into().unwrap_or(0),
                     },
                     paused: row.try_get::<i32, _>("paused")? != 0,
+                    session: row
+                        .try_get::<Option<String>, _>("pool_mode")?
+                        .map(|mode| mode == SESSION),
                 })
             };
             let one =
@@ -100,6 +108,26 @@ impl Pgbouncer {
             Some(name) => Err(format!("PgBouncer has no database {name:?}")),
             None => Ok(shown),
         }
+    }
+
+    /// Those whose clients keep their server for as long as they are connected.
+    async fn pooled_by_session(&self, shown: &[Shown]) -> Result<Vec<String>, String> {
+        let of_all = if shown.iter().all(|one| one.session.is_some()) {
+            false
+        } else {
+            let rows = self
+                .within(async {
+                    let mut connection = self.admin.connect().await?;
+                    sqlx::raw_sql("SHOW CONFIG").fetch_all(&mut connection).await
+                })
+                .await?;
+            rows.iter().any(|row| {
+                let is = |column, text| row.try_get::<&str, _>(column).is_ok_and(|value| value == text);
+                is("key", "pool_mode") && is("value", SESSION)
+            })
+        };
+        let by_session = shown.iter().filter(|one| one.session.unwrap_or(of_all));
+        Ok(by_session.map(|one| one.routed.name.clone()).collect())
     }
 
     async fn all(&self, command: &str, but: impl Fn(&Shown) -> bool) -> Result<(), String> {
@@ -136,6 +164,19 @@ impl Pgbouncer {
     }
 }
 
+/// Why PAUSE did not answer in time.
+fn still_busy(by_session: &[String], patience: Duration) -> String {
+    let after = patience.as_secs();
+    if by_session.is_empty() {
+        format!("transactions were still open after {after} s")
+    } else {
+        format!(
+            "clients of {}, who keep their server until they hang up (pool_mode = session), or open transactions were still there after {after} s",
+            by_session.join(" and ")
+        )
+    }
+}
+
 /// A name as PgBouncer's console takes it.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -161,7 +202,7 @@ fn pointed_to(text: &str, names: &[String], host: &str, port: u16) -> Result<Str
                 if let Some(found) = found.get_mut(which) {
                     *found = true;
                 }
-                lines.push(with_address(line, host, port));
+                lines.push(with_address(line, host, port)?);
             }
         }
     }
@@ -171,32 +212,47 @@ fn pointed_to(text: &str, names: &[String], host: &str, port: u16) -> Result<Str
     }
 }
 
-/// `name = host=… port=… dbname=…` with another host and port. Words in single quotes are kept whole.
-fn with_address(line: &str, host: &str, port: u16) -> String {
+/// `name = host=… port=… dbname=…` with another host and port. Everything else stays as it is written.
+///
+/// # Errors
+/// What can't be read as PgBouncer reads it: blanks may stand around each `=`, and a value in single quotes has them doubled.
+fn with_address(line: &str, host: &str, port: u16) -> Result<String, String> {
     let ending = if line.ends_with('\n') { "\n" } else { "" };
-    let (name, parameters) = line.trim_end().split_once('=').unwrap_or((line.trim_end(), ""));
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let mut in_quotes = false;
-    for c in parameters.chars() {
-        match c {
-            '\'' => {
-                in_quotes = !in_quotes;
-                word.push(c);
-            }
-            c if c.is_whitespace() && !in_quotes => words.push(std::mem::take(&mut word)),
-            c => word.push(c),
+    let (name, mut rest) = line.trim_end().split_once('=').unwrap_or((line.trim_end(), ""));
+    let unreadable = || format!("the line of {} can't be read", name.trim());
+    let mut words = vec![format!("host={host}"), format!("port={port}")];
+    loop {
+        rest = rest.trim_start();
+        if rest.is_empty() {
+            return Ok(format!("{} = {}{ending}", name.trim_end(), words.join(" ")));
+        }
+        let (key, after) = rest.split_once('=').ok_or_else(unreadable)?;
+        let key = key.trim_end();
+        if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Err(unreadable());
+        }
+        let after = after.trim_start();
+        let end = end_of_value(after).ok_or_else(unreadable)?;
+        let (value, after) = after.split_at(end);
+        if !["host", "port"].contains(&key) {
+            words.push(format!("{key}={value}"));
+        }
+        rest = after;
+    }
+}
+
+/// How long the value at the beginning is, bytes; none if its quotes do not end.
+fn end_of_value(text: &str) -> Option<usize> {
+    let Some(quoted) = text.strip_prefix('\'') else {
+        return Some(text.find(char::is_whitespace).unwrap_or(text.len()));
+    };
+    let mut chars = quoted.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        if c == '\'' && chars.next_if(|(_, next)| *next == '\'').is_none() {
+            return Some(at + 2);
         }
     }
-    words.push(word);
-    let others = words
-        .into_iter()
-        .filter(|word| !word.is_empty() && !["host=", "port="].iter().any(|key| word.starts_with(key)));
-    let all: Vec<_> = [format!("host={host}"), format!("port={port}")]
-        .into_iter()
-        .chain(others)
-        .collect();
-    format!("{} = {}{ending}", name.trim_end(), all.join(" "))
+    None
 }
 
 /// Writes beside and renames: PgBouncer reads the old file or the new one. Owner and mode stay where they can.
@@ -227,10 +283,20 @@ impl ClientRouting for Pgbouncer {
         format!("PgBouncer at {}:{}", self.admin.get_host(), self.admin.get_port())
     }
 
+    fn holds(&self) -> bool {
+        true
+    }
+
     fn read(&self) -> Work<'_, Result<Routes, String>> {
         Box::pin(async move {
             let shown = self.shown().await?;
+            let by_session = self.pooled_by_session(&shown).await?;
             Ok(Routes {
+                holding: if by_session.is_empty() {
+                    Holding::Transactions
+                } else {
+                    Holding::Sessions(by_session)
+                },
                 held: shown.iter().any(|one| one.paused),
                 to: shown.into_iter().map(|one| one.routed).collect(),
             })
@@ -242,13 +308,19 @@ impl ClientRouting for Pgbouncer {
             let begun = Instant::now();
             match timeout(patience, self.pause()).await {
                 Ok(Ok(())) => Ok(format!(
-                    "PgBouncer holds clients back; open transactions had ended after {:.1} s.",
+                    "PgBouncer holds clients back; what was open had ended after {:.1} s.",
                     begun.elapsed().as_secs_f64()
                 )),
                 outcome => {
                     let why = match outcome {
                         Ok(Err(error)) => format!("PgBouncer {}", from_sqlx(error)),
-                        _ => format!("transactions were still open after {} s", patience.as_secs()),
+                        _ => {
+                            let by_session = match self.shown().await {
+                                Ok(shown) => self.pooled_by_session(&shown).await.unwrap_or_default(),
+                                Err(_) => Vec::new(),
+                            };
+                            still_busy(&by_session, patience)
+                        }
                     };
                     match self.release().await {
                         Ok(_) => Err(format!("{why}; clients go on")),
@@ -326,6 +398,25 @@ mod tests {
         assert_eq!(pointed_to(&changed, &names, "10.0.0.2", 5433).unwrap(), changed);
         let missing = pointed_to(FILE, &["none".to_owned()], "h", 1).unwrap_err();
         assert!(missing.contains("\"none\""), "{missing}");
+    }
+
+    #[test]
+    fn blanks_and_quotes_are_read_as_pgbouncer_reads_them() {
+        let moved = |line: &str| pointed_to(&format!("[databases]\n{line}"), &["app".to_owned()], "b", 2);
+        for line in [
+            "app = host = a port = 1 dbname=app user = 'it''s me'",
+            "app=dbname=app host='a' user='it''s me' port='1'",
+            "app  =   dbname  =app   user='it''s me'",
+        ] {
+            assert_eq!(
+                moved(line).unwrap(),
+                "[databases]\napp = host=b port=2 dbname=app user='it''s me'",
+                "{line}"
+            );
+        }
+        for line in ["app = host", "app = host=a user='x", "app = host=a ?=1"] {
+            assert!(moved(line).unwrap_err().contains("the line of app"), "{line}");
+        }
     }
 
     #[test]

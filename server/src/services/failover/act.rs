@@ -198,14 +198,15 @@ impl Failover {
             .map_err(ActError::Refused)
     }
 
-    /// Takes a node down for good by its own program; nothing where it has none. Answers what the program said.
+    /// Takes a node down for good by its own program, because `primary` takes its place; nothing where it has none. Answers what
+    /// the program said.
     ///
     /// # Errors
     /// [`ActError`].
-    pub async fn fence(&self, node: &str) -> Result<Option<String>, ActError> {
+    pub async fn fence(&self, node: &str, primary: &str) -> Result<Option<String>, ActError> {
         let limit = Duration::from_secs(self.config.fence_timeout_s);
-        let node = self.node(node)?;
-        self.run(&node.fence, limit).await
+        let argv = told_of(&self.node(node)?.fence, self.node(primary)?);
+        self.run(&argv, limit).await
     }
 
     /// Makes a node a standby of `primary` by its own program, and waits until it streams; none where it has no such
@@ -217,7 +218,8 @@ impl Failover {
         let limit = Duration::from_secs(self.config.rejoin_timeout_s);
         // Until its first checkpoint a new primary's control file has the old timeline, and pg_rewind finds nothing to do.
         self.checkpoint(primary).await?;
-        let said = match self.run(&self.node(node)?.rejoin, limit).await? {
+        let argv = told_of(&self.node(node)?.rejoin, self.node(primary)?);
+        let said = match self.run(&argv, limit).await? {
             None => return Ok(None),
             Some(said) => said,
         };
@@ -235,16 +237,7 @@ impl Failover {
         let begun = Instant::now();
         loop {
             let sights = self.cluster.look().await.sights;
-            let topology = Topology::new(&sights);
-            let timeline = topology.primary().and_then(|(_, state, _)| state.timeline);
-            let streams = topology
-                .node(node)
-                .and_then(NodeSight::standby)
-                .is_some_and(|(state, standby)| {
-                    let receiver = standby.receiver.as_ref();
-                    state.timeline == timeline
-                        && receiver.is_some_and(|receiver| receiver.status == "streaming")
-                });
+            let streams = streams(&Topology::new(&sights), node);
             if streams || begun.elapsed() >= patience {
                 return streams;
             }
@@ -252,16 +245,100 @@ impl Failover {
         }
     }
 
+    /// What became of the standbys besides `old` once `primary` is one: who follows it, and what to run on each that does not
+    /// after `patience`. `began` is where it became the primary. None where there is no other.
+    pub async fn others(
+        &self,
+        (old, primary): (&str, &str),
+        began: Option<Lsn>,
+        patience: Duration,
+    ) -> Option<String> {
+        let begun = Instant::now();
+        loop {
+            let sights = self.cluster.look().await.sights;
+            let topology = Topology::new(&sights);
+            let others = sights
+                .iter()
+                .filter(|sight| sight.name != old && sight.name != primary);
+            let (following, left): (Vec<_>, Vec<_>) =
+                others.partition(|sight| streams(&topology, &sight.name));
+            if left.is_empty() || begun.elapsed() >= patience {
+                let mut words = Vec::new();
+                if !following.is_empty() {
+                    let names: Vec<_> = following.iter().map(|sight| sight.name.as_str()).collect();
+                    words.push(format!("{} on its timeline.", follow(&names)));
+                }
+                words.extend(
+                    left.into_iter()
+                        .map(|sight| self.follow_by_hand(sight, primary, began)),
+                );
+                return (!words.is_empty()).then(|| words.join(" "));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// What makes a standby follow another primary, for somebody who does it by hand.
+    fn follow_by_hand(&self, standby: &NodeSight, primary: &str, began: Option<Lsn>) -> String {
+        let name = &standby.name;
+        if self.patroni.is_some() {
+            return format!(
+                "{name} does not follow {primary} yet, which is Patroni's to see to: patronictl list."
+            );
+        }
+        let Some((_, state)) = standby.standby() else {
+            return match &standby.answer {
+                Ok(_) => format!("{name} is no standby."),
+                Err(silence) => format!("Whether {name} follows {primary} is not known: it {silence}."),
+            };
+        };
+        let does_not =
+            format!("{name} does not follow {primary}: it falls behind and could not take its part.");
+        // Whoever still receives from the old primary has more than the new one began with, or will in a moment.
+        let receives = state
+            .receiver
+            .as_ref()
+            .is_some_and(|receiver| receiver.status == "streaming");
+        if receives || began.is_none() || state.position() > began {
+            return format!(
+                "{does_not} It may have received more from the old primary than {primary} began with. {}",
+                self.rewind_by_hand(name, primary, "")
+            );
+        }
+        let (host, port) = self.own_address(primary);
+        let slot = state
+            .receiver
+            .as_ref()
+            .and_then(|receiver| receiver.slot.as_ref());
+        let slot = slot.map_or_else(String::new, |slot| {
+            format!(" First on {primary}: SELECT pg_create_physical_replication_slot('{slot}', true);")
+        });
+        format!(
+            "{does_not}{slot} On {name} by psql, as a superuser: SELECT format('ALTER SYSTEM SET primary_conninfo = %L', \
+             current_setting('primary_conninfo') || ' host={host} port={port}') \\gexec SELECT pg_reload_conf(); where SHOW recovery_target_timeline is \
+             not latest, set it so and start it anew."
+        )
+    }
+
+    /// The steps that make a node a standby of `primary` though its history may be another; `besides` is done before it is started.
+    fn rewind_by_hand(&self, node: &str, primary: &str, besides: &str) -> String {
+        let (host, port) = self.own_address(primary);
+        format!(
+            "Run CHECKPOINT on {primary}. On {node}: pg_ctl stop -m fast; pg_rewind --target-pgdata=$PGDATA --source-server='host={host} port={port} \
+             dbname=postgres' --write-recovery-conf; {besides}pg_ctl start. It must then stream from {primary} (its replication slot there has to \
+             exist)."
+    fn own_address(&self, node: &str) -> (String, u16) {
+        self.node(node)
+            .map(|node| node.own.clone())
+            .unwrap_or_else(|_| (node.to_owned(), 5432))
+    }
+
     /// The steps that make `old` a standby of `new`, for somebody who does it by hand.
     pub fn rejoin_by_hand(&self, old: &str, new: &str) -> String {
-        let (host, port) = self
-            .node(new)
-            .map(|node| node.address.clone())
-            .unwrap_or_else(|_| (new.to_owned(), 5432));
-        format!(
-            "Run CHECKPOINT on {new}. On {old}: pg_ctl stop -m fast; pg_rewind --target-pgdata=$PGDATA --source-server='host={host} port={port} dbname=postgres' \
-             --write-recovery-conf; remove default_transaction_read_only from postgresql.auto.conf; pg_ctl start. It must then stream from {new} \
-             (its replication slot there has to exist)."
+        let besides = "remove default_transaction_read_only from postgresql.auto.conf; ";
+        self.rewind_by_hand(old, new, besides)
+    }
+
         )
     }
 
@@ -324,6 +401,34 @@ impl Failover {
                 "the program was not through after {} s and was ended",
                 limit.as_secs()
             ))),
+
+/// Whether a node is a standby that streams on the primary's timeline.
+fn streams(topology: &Topology<'_>, node: &str) -> bool {
+    let timeline = topology.primary().and_then(|(_, state, _)| state.timeline);
+    let standby = topology.node(node).and_then(NodeSight::standby);
+    standby.is_some_and(|(state, standby)| {
+        let receiver = standby.receiver.as_ref();
+        state.timeline == timeline && receiver.is_some_and(|receiver| receiver.status == "streaming")
+    })
+}
+
+/// "a follows", "a and b follow".
+fn follow(names: &[&str]) -> String {
+    let verb = if names.len() == 1 { "follows" } else { "follow" };
+    format!("{} {verb}", names.join(" and "))
+}
+
+/// A program's arguments with what stands for the new primary filled in.
+fn told_of(argv: &[String], primary: &Node) -> Vec<String> {
+    let (host, port) = &primary.own;
+    argv.iter()
+        .map(|word| {
+            word.replace("{primary}", primary.control.name())
+                .replace("{host}", host)
+                .replace("{port}", &port.to_string())
+        })
+        .collect()
+}
         }
     }
 }

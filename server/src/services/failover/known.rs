@@ -55,6 +55,7 @@ impl Failover {
                 NodeMeans {
                     name: node.control.name().to_owned(),
                     address: node.address.clone(),
+                    own: node.own.clone(),
                     control: node.control.control().await,
                     fence: !node.fence.is_empty(),
                     rejoin: !node.rejoin.is_empty(),
@@ -72,7 +73,7 @@ impl Failover {
             routing: Routing {
                 by: self.routing.describe(),
                 by_itself: self.routing.by_itself(),
-                now: routes.map(|routes| (routes.to, routes.held)),
+                now: routes,
             },
             under_way,
             limits: self.config.limits(),

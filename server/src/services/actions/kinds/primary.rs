@@ -79,7 +79,7 @@ impl Handler for PrimaryHandler {
                 (_, "repoint") => clients::repoint(&self.failover, candidate).await,
                 (_, "resume") => clients::resume(&self.failover, candidate).await,
                 (_, "verify") => clients::verify(&self.failover, run, old, candidate).await,
-                (true, "rejoin") => self.rejoin(old, candidate).await,
+                (true, "rejoin") => self.rejoin(run, old, candidate).await,
                 (_, other) => Err(no_step(other)),
             }
         })

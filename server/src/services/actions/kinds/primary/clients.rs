@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use quarterdeck_domain::action::ActionKind;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -11,6 +12,8 @@ use crate::services::failover::Failover;
 
 /// How long the clients' address may take to lead to the new primary.
 const VERIFY: Duration = Duration::from_secs(60);
+/// How long another standby may take to follow the new primary.
+const FOLLOW: Duration = Duration::from_secs(15);
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -21,13 +24,17 @@ pub(super) async fn pause(failover: &Failover) -> Result<StepDone, StepError> {
 }
 
 /// Cuts clients off from a primary that is gone, and has its program keep it down; `otherwise` is what does where it has none.
-pub(super) async fn cut_off(failover: &Failover, old: &str, otherwise: &str) -> Result<StepDone, StepError> {
+pub(super) async fn cut_off(
+    failover: &Failover,
+    (old, candidate): (&str, &str),
+    otherwise: &str,
+) -> Result<StepDone, StepError> {
     let cut = failover.routing().cut().await.map_err(|why| {
         StepError::Failed(format!(
             "Clients could not be cut off from {old}: {why}. Nothing was promoted."
         ))
     })?;
-    let fenced = failover.fence(old).await.map_err(|error| {
+    let fenced = failover.fence(old, candidate).await.map_err(|error| {
         failed(
             &format!("{old} could not be fenced, so nothing was promoted"),
             error,
@@ -44,9 +51,12 @@ pub(super) async fn repoint(failover: &Failover, candidate: &str) -> Result<Step
     let pointed = failover.point_to(candidate).await;
     let said = pointed.map_err(|error| {
         failed(
-            &format!(
-                "{candidate} is the primary, but clients could not be sent there and are still held back"
-            ),
+        let meanwhile = if failover.routing().holds() {
+            "are still held back"
+        } else {
+            "still try the old one"
+        };
+            &format!("{candidate} is the primary, but clients could not be sent there and {meanwhile}"),
             error,
         )
     })?;
@@ -111,14 +121,28 @@ pub(super) async fn verify(
     };
     let since = (written_at - run.started_at).as_seconds_f64();
     Ok(StepDone {
+    // A switchover looks after them when the old primary is a standby: they may go on behind it.
+    let others = if run.plan.params.kind() == ActionKind::Failover {
+        others(failover, run, old, candidate).await
+    } else {
+        String::new()
+    };
         detail: format!(
-            "A row was written and read through the clients' address, by {server}, {since:.1} s after the start. {only}"
+            "A row was written and read through the clients' address, by {server}, {since:.1} s after the start. {only}{others}"
         ),
         data: json!({ "first_write_s": since, "server": server }),
     })
 }
 
 /// Lets clients go on where a step that failed before the promotion had held them back; answers what was done.
+/// What became of the other standbys, in sentences that follow on others.
+pub(super) async fn others(failover: &Failover, run: &Run, old: &str, candidate: &str) -> String {
+    let began = run.data("promote").get("promoted_at").cloned();
+    let began = began.and_then(|began| serde_json::from_value(began).ok());
+    let others = failover.others((old, candidate), began, FOLLOW).await;
+    others.map_or_else(String::new, |others| format!(" {others}"))
+}
+
 pub(super) async fn let_go_on(
     failover: &Failover,
     run: &Run,

@@ -80,7 +80,7 @@ impl Handler for PatroniHandler {
                 ))),
                 (false, "fence") => {
                     let otherwise = "its Patroni demotes it when it returns, unless it is paused";
-                    clients::cut_off(&self.failover, old, otherwise).await
+                    clients::cut_off(&self.failover, (old, candidate), otherwise).await
                 }
                 (true, "promote") => {
                     let leader = old;
@@ -88,9 +88,10 @@ impl Handler for PatroniHandler {
                         .await
                 }
                 (false, "promote") => {
-                    let accepted = match &run.plan.params {
-                        Params::Failover { at_most, .. } => *at_most,
-                        _ => None,
+                    let accepted = if let Params::Failover { at_most, .. } = &run.plan.params {
+                        *at_most
+                    } else {
+                        None
                     };
                     let loss = bearable(&self.failover, (old, candidate), accepted).await?;
                     let done = self
@@ -101,7 +102,7 @@ impl Handler for PatroniHandler {
                 (_, "repoint") => clients::repoint(&self.failover, candidate).await,
                 (_, "resume") => clients::resume(&self.failover, candidate).await,
                 (_, "verify") => clients::verify(&self.failover, run, old, candidate).await,
-                (true, "rejoin") => self.rejoin(old, candidate).await,
+                (true, "rejoin") => self.rejoin(run, old, candidate).await,
                 (_, other) => Err(no_step(other)),
             }
         })
@@ -252,11 +253,11 @@ impl PatroniHandler {
         Ok(seen.leader().is_some_and(|leader| leader.name == candidate))
     }
 
-    async fn rejoin(&self, old: &str, candidate: &str) -> Result<StepDone, StepError> {
+    async fn rejoin(&self, run: &Run, old: &str, candidate: &str) -> Result<StepDone, StepError> {
         let patience = Duration::from_secs(self.failover.config().rejoin_timeout_s);
         if self.failover.streams_within(old, patience).await {
             return Ok(StepDone::new(format!(
-                "Patroni has made {old} a standby, and it streams from {candidate}."
+                "Patroni has made {old} a standby, and it streams from {candidate}.{others}"
             )));
         }
         let seen = match self.patroni.cluster().await {
@@ -267,6 +268,7 @@ impl PatroniHandler {
             Err(silence) => format!("Patroni does not answer: {silence}."),
         };
         Err(StepError::Failed(format!(
+            let others = clients::others(&self.failover, run, old, candidate).await;
             "The switchover is done and clients are served by {candidate}, but {old} does not stream after {} s, so that there may be no standby. \
              {seen} See patronictl list and the log of its Patroni; patronictl reinit makes it anew.",
             patience.as_secs()

@@ -23,6 +23,17 @@ impl PrimaryHandler {
             .primary()
             .map(|(sight, _, _)| sight.name.as_str());
         let patience = self.failover.config().patience_s;
+        let meanwhile = if self.failover.routing().holds() {
+            format!(
+                "Clients wait from the moment they are held back until {candidate} takes writes, usually some seconds and at most about twice \
+                 {patience} s if it has to be given up."
+            )
+        } else {
+            format!(
+                "Clients can't be held back: they get errors from the moment the primary is read-only until they are sent to {candidate}, usually \
+                 some seconds and at most about {patience} s if it has to be given up."
+            )
+        };
         Plan {
             params: params.clone(),
             planned_at: now,
@@ -30,8 +41,7 @@ impl PrimaryHandler {
             left_out: Vec::new(),
             gates: switchover_gates(&situation, candidate),
             effect: format!(
-                "Clients wait from the moment they are held back until {candidate} takes writes, usually some seconds and at most about twice {patience} s \
-                 if it has to be given up. Sessions that go to the nodes directly are ended. Nothing that was acknowledged is lost."
+                "{meanwhile} Sessions that go to the nodes directly are ended. Nothing that was acknowledged is lost."
             ),
             expected_s: 15,
             undo: "Another switchover leads back.".to_owned(),
@@ -48,6 +58,7 @@ impl PrimaryHandler {
         let situation = known.situation();
         let gone = gone_primary(&situation, candidate);
         let loss = situation.loss(candidate);
+        let accepted = acceptance.bound(&situation, candidate);
         Plan {
             params: acceptance.params(candidate, accepted),
             planned_at: now,
@@ -58,7 +69,6 @@ impl PrimaryHandler {
                 "kept from taking writes",
                 loss_facts(&situation, loss, accepted),
             ),
-        let accepted = acceptance.bound(&situation, candidate);
             left_out: Vec::new(),
             gates: failover_gates(&situation, candidate, accepted),
             effect: format!(
@@ -72,16 +82,6 @@ impl PrimaryHandler {
     }
 }
 
-/// The old primary, the candidate, and where clients are sent.
-pub(super) fn targets(
-    situation: &Situation<'_>,
-    old: Option<&str>,
-    candidate: &str,
-    old_becomes: &str,
-    agreed_to: Vec<Fact>,
-) -> Vec<Target> {
-    let topology = situation.topology();
-    let mut targets = Vec::new();
 /// What is said about the loss when a failover is asked for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Acceptance {
@@ -122,6 +122,16 @@ pub(super) fn loss_facts(situation: &Situation<'_>, loss: Loss, accepted: Option
     ]
 }
 
+/// The old primary, the candidate, and where clients are sent.
+pub(super) fn targets(
+    situation: &Situation<'_>,
+    old: Option<&str>,
+    candidate: &str,
+    old_becomes: &str,
+    agreed_to: Vec<Fact>,
+) -> Vec<Target> {
+    let topology = situation.topology();
+    let mut targets = Vec::new();
     if let Some(old) = old {
         let mut facts = Vec::new();
         if let Some((state, primary)) = topology.node(old).and_then(NodeSight::primary) {
@@ -165,7 +175,7 @@ pub(super) fn loss_facts(situation: &Situation<'_>, loss: Loss, accepted: Option
         || candidate.to_owned(),
         |means| format!("{}:{}", means.address.0, means.address.1),
     );
-    for to in situation.routing.now.iter().flat_map(|(routed, _)| routed) {
+    for to in situation.routing.now.iter().flat_map(|now| &now.to) {
         targets.push(Target {
             kind: "clients".to_owned(),
             id: to.name.clone(),

@@ -79,7 +79,12 @@ impl PrimaryHandler {
         self.hold(run, candidate).await?;
         // Before anything else: it may return while this is under way.
         self.failover.order_fence(by(run), old, candidate, None).await;
-        clients::cut_off(&self.failover, old, "it is made read-only when it returns").await
+        clients::cut_off(
+            &self.failover,
+            (old, candidate),
+            "it is made read-only when it returns",
+        )
+        .await
     }
 
     pub(super) async fn promote(&self, run: &Run, old: &str, candidate: &str) -> Result<StepDone, StepError> {
@@ -118,18 +123,20 @@ impl PrimaryHandler {
         })
     }
 
-    pub(super) async fn rejoin(&self, old: &str, candidate: &str) -> Result<StepDone, StepError> {
+    pub(super) async fn rejoin(&self, run: &Run, old: &str, candidate: &str) -> Result<StepDone, StepError> {
         let by_hand = self.failover.rejoin_by_hand(old, candidate);
-        match self.failover.rejoin(old, candidate).await {
+        let rejoined = self.failover.rejoin(old, candidate).await;
+        let others = clients::others(&self.failover, run, old, candidate).await;
+        match rejoined {
             Ok(Some(said)) => Ok(StepDone::new(format!(
-                "{old} streams from {candidate}; the program said: {said}."
+                "{old} streams from {candidate}; the program said: {said}.{others}"
             ))),
             Ok(None) => Ok(StepDone::new(format!(
-                "{old} is still up and refuses writes. No program makes it a standby; until somebody does there is none. {by_hand}"
+                "{old} is still up and refuses writes. No program makes it a standby; somebody has to. {by_hand}{others}"
             ))),
             Err(error) => Err(failed(
                 &format!(
-                    "The switchover is done and clients are served by {candidate}, but {old} is no standby yet, so that there is none. {by_hand} The program"
+                    "The switchover is done and clients are served by {candidate}, but {old} is no standby yet. {by_hand}{others} The program"
                 ),
                 error,
             )),
