@@ -9,12 +9,13 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
 
 use super::node_connection::{NodeError, from_sqlx};
-use crate::config::postgres::{PostgresNodeConfig, PostgresNodeConfigError};
+use crate::config::{
+    failover::steps::SESSIONS,
+    postgres::{PostgresNodeConfig, PostgresNodeConfigError},
+};
 
 /// Time between two looks whether a setting has come about.
 const LOOK: Duration = Duration::from_millis(50);
-/// How long sessions may take to end after they were asked to.
-const SESSIONS: Duration = Duration::from_secs(10);
 /// Advisory lock of whoever may promote a node.
 const PROMOTER: i64 = 0x7175_6172_7465_7270;
 

@@ -1,16 +1,13 @@
 //! A real write and a real read through the clients' address.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Row, postgres::PgConnectOptions};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::node_connection::from_sqlx;
-use crate::config::failover::{FailoverConfig, FailoverConfigError};
-
-/// Longest time for one attempt.
-const LIMIT: Duration = Duration::from_secs(5);
+use crate::config::failover::{FailoverConfig, FailoverConfigError, steps::PROBE};
 
 /// Writes and reads as a client does.
 pub struct WriteProbe {
@@ -67,13 +64,13 @@ impl WriteProbe {
                 .await?;
             Ok((row.try_get("server")?, row.try_get("started_at")?))
         };
-        match timeout(LIMIT, work).await {
+        match timeout(PROBE, work).await {
             Ok(Ok(seen)) => Ok(seen),
             Ok(Err(sqlx::Error::RowNotFound)) => Err("what was written is not there".to_owned()),
             Ok(Err(error)) => Err(format!("the clients' address {}", from_sqlx(error))),
             Err(_) => Err(format!(
                 "the clients' address does not answer within {} s",
-                LIMIT.as_secs()
+                PROBE.as_secs()
             )),
         }
     }

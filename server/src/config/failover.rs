@@ -1,6 +1,8 @@
 //! Changing the primary of the watched cluster: `[failover]`. What may be lost and waited for, where clients are sent, and
 //! how it is seen that they can write.
 
+pub mod steps;
+
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use quarterdeck_domain::failover::Limits;
@@ -187,7 +189,7 @@ impl FailoverConfig {
     /// # Errors
     /// [`FailoverConfigError`].
     pub fn check(&self) -> Result<(), FailoverConfigError> {
-        use FailoverConfigError::{Empty, Means, OutOfBounds, Table};
+        use FailoverConfigError::{Empty, Means, OutOfBounds, Table, Timeout};
         self.probe_options()?;
         let name = |part: &str| {
             !part.is_empty()
@@ -228,11 +230,21 @@ impl FailoverConfig {
         }
         if let Some(pgbouncer) = &self.pgbouncer {
             pgbouncer.admin_options()?;
+            if !(0.05..=60.0).contains(&pgbouncer.timeout_s) {
+                return Err(Timeout);
+            }
             if pgbouncer.databases.is_empty() {
                 return Err(Empty("pgbouncer.databases"));
             }
         }
         if let Some(command) = &self.command {
+            if !(1..=60).contains(&command.timeout_s) {
+                return Err(OutOfBounds {
+                    key: "command.timeout_s",
+                    from: 1,
+                    to: 60,
+                });
+            }
             for (key, argv) in [
                 ("command.status", &command.status),
                 ("command.point", &command.point),
@@ -313,6 +325,24 @@ pub enum FailoverConfigError {
         from: u64,
         /// The most.
         to: u64,
+    },
+    /// A time limit that makes no sense.
+    #[error("failover.pgbouncer.timeout_s must lie between 0.05 and 60 seconds")]
+    Timeout,
+    /// A step that could be left in the middle, because what it waits for may take longer than it has.
+    #[error(
+        "[failover] the step {step} may have to wait for {needs_s} s in all, and has {has_s} s: it would be left in the middle, with an unknown outcome. \
+         Lower {settings}"
+    )]
+    StepTooShort {
+        /// Which.
+        step: &'static str,
+        /// What it may wait for, seconds.
+        needs_s: u64,
+        /// What it has, seconds.
+        has_s: u64,
+        /// The settings that count.
+        settings: String,
     },
     /// None or several ways to send clients elsewhere.
     #[error(

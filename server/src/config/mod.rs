@@ -202,6 +202,7 @@ impl Config {
         }
         if let Some(failover) = &self.failover {
             failover.check()?;
+            failover.check_steps(&self.postgres)?;
             if let Some(patroni) = &failover.patroni {
                 patroni.check_against(&self.postgres)?;
             }

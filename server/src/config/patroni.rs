@@ -83,7 +83,7 @@ impl PatroniConfig {
         for member in &self.members {
             self.source(member).check("failover.patroni")?;
         }
-        // The step that waits for it has 120 s.
+        // The step that waits for it has 180 s, and looks besides.
         if !(1..=110).contains(&self.change_timeout_s) {
             return Err(FailoverConfigError::OutOfBounds {
                 key: "patroni.change_timeout_s",

@@ -108,6 +108,9 @@ pub enum Undo {
     No(&'static str),
 }
 
+/// How long it may take to take back what was begun.
+pub const TAKE_BACK: Duration = Duration::from_secs(120);
+
 /// One step of an action's execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepSpec {
@@ -300,14 +303,14 @@ impl ActionKind {
                         step(
                             "stop_writes",
                             "Make the primary read-only and end its other sessions",
-                            60,
+                            90,
                             true,
                         ),
                         step("catch_up", "Wait until the standby has everything", 120, true).covered(),
                         step(
                             "promote",
                             "Promote the standby, and wait until it takes writes",
-                            120,
+                            180,
                             true,
                         )
                         .covered(),
@@ -316,10 +319,10 @@ impl ActionKind {
                         step(
                             "verify",
                             "Write and read through the clients' address, and see that only one node takes writes",
-                            90,
+                            150,
                             false,
                         ),
-                        step("rejoin", "Make the old primary a standby", 1800, false),
+                        step("rejoin", "Make the old primary a standby", 1900, false),
                     ]
                 },
                 how_to_check: CHECK_PRIMARY,
@@ -345,7 +348,7 @@ impl ActionKind {
                         step(
                             "promote",
                             "Promote the standby, and wait until it takes writes",
-                            120,
+                            180,
                             true,
                         )
                         .covered(),
@@ -354,7 +357,7 @@ impl ActionKind {
                         step(
                             "verify",
                             "Write and read through the clients' address, and see that only one node takes writes",
-                            90,
+                            150,
                             false,
                         ),
                     ]

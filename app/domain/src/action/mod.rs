@@ -20,7 +20,7 @@ mod vote;
 pub use canonical::Digest;
 pub use case::{Agreed, BreakGlass, Case, Event, Refused, Review, State};
 pub use freeze::{Freeze, FreezeEffect, FreezeError, FreezeWindow};
-pub use kind::{ActionKind, ActionSpec, Risk, StepSpec, Undo, UnknownKind};
+pub use kind::{ActionKind, ActionSpec, Risk, StepSpec, TAKE_BACK, Undo, UnknownKind};
 pub use outcome::{Failure, Outcome};
 pub use params::{Params, ParamsError};
 pub use plan::{Change, Fact, Gate, LeftOut, Plan, Target, Verdict};

@@ -1,8 +1,8 @@
 //! What the kinds of actions need of the outside: one handler a kind.
 
-use std::{any::Any, fmt::Debug, pin::Pin, sync::Arc, time::Duration};
+use std::{any::Any, fmt::Debug, pin::Pin, sync::Arc};
 
-use quarterdeck_domain::action::{ActionKind, Failure, Outcome, Params, Plan, StepSpec};
+use quarterdeck_domain::action::{ActionKind, Failure, Outcome, Params, Plan, StepSpec, TAKE_BACK};
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -10,9 +10,6 @@ use uuid::Uuid;
 pub mod maintenance;
 pub mod primary;
 pub mod sessions;
-
-/// How long it may take to take back what was begun.
-pub const TAKE_BACK: Duration = Duration::from_secs(60);
 
 /// A boxed future: what makes the trait object-safe.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use quarterdeck_domain::action::{Case, Event, Outcome, Plan, Refused, State};
+use quarterdeck_domain::action::{Case, Event, Outcome, Plan, Refused, State, TAKE_BACK};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
     ActionError, Actions, Ending, Handler, Run, StepDone,
-    kinds::{Held, TAKE_BACK},
+    kinds::Held,
     transition::{DB_LIMIT, LEASE, Transition},
 };
 use crate::db::{self, actions::StepRow};

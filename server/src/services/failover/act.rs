@@ -8,21 +8,18 @@ use quarterdeck_domain::{
 };
 use tokio::time::Instant;
 
-use super::Failover;
-use crate::clients::{
-    node_connection::NodeError,
-    node_control::{Hold, WriteAttempt},
-    program::{Ended, Program, last_line},
+use super::{Failover, Node};
+use crate::{
+    clients::{
+        node_connection::NodeError,
+        node_control::{Hold, WriteAttempt},
+        program::{Ended, Program, last_line},
+    },
+    config::failover::steps::{CHECKPOINT, PROMOTION, STREAMING},
 };
 
 /// Time between two looks at something that is waited for.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long a checkpoint may take.
-const CHECKPOINT: Duration = Duration::from_secs(280);
-/// How long a promotion may take.
-const PROMOTION: Duration = Duration::from_secs(60);
-/// How long a node may take to stream after it was made a standby.
-const STREAMING: Duration = Duration::from_secs(60);
 
 /// Why an act did not come about. No text has a full stop.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -327,6 +324,9 @@ impl Failover {
             "Run CHECKPOINT on {primary}. On {node}: pg_ctl stop -m fast; pg_rewind --target-pgdata=$PGDATA --source-server='host={host} port={port} \
              dbname=postgres' --write-recovery-conf; {besides}pg_ctl start. It must then stream from {primary} (its replication slot there has to \
              exist)."
+        )
+    }
+
     fn own_address(&self, node: &str) -> (String, u16) {
         self.node(node)
             .map(|node| node.own.clone())
@@ -337,9 +337,6 @@ impl Failover {
     pub fn rejoin_by_hand(&self, old: &str, new: &str) -> String {
         let besides = "remove default_transaction_read_only from postgresql.auto.conf; ";
         self.rewind_by_hand(old, new, besides)
-    }
-
-        )
     }
 
     /// Who takes writes by a real attempt: none is known to refuse that does not answer. None where there is no connection to
@@ -401,6 +398,9 @@ impl Failover {
                 "the program was not through after {} s and was ended",
                 limit.as_secs()
             ))),
+        }
+    }
+}
 
 /// Whether a node is a standby that streams on the primary's timeline.
 fn streams(topology: &Topology<'_>, node: &str) -> bool {
@@ -428,7 +428,4 @@ fn told_of(argv: &[String], primary: &Node) -> Vec<String> {
                 .replace("{port}", &port.to_string())
         })
         .collect()
-}
-        }
-    }
 }

@@ -8,12 +8,11 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{Run, StepDone, StepError, failed};
-use crate::services::failover::Failover;
+use crate::{
+    config::failover::steps::{FOLLOW, VERIFY},
+    services::failover::Failover,
+};
 
-/// How long the clients' address may take to lead to the new primary.
-const VERIFY: Duration = Duration::from_secs(60);
-/// How long another standby may take to follow the new primary.
-const FOLLOW: Duration = Duration::from_secs(15);
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -50,12 +49,12 @@ pub(super) async fn cut_off(
 pub(super) async fn repoint(failover: &Failover, candidate: &str) -> Result<StepDone, StepError> {
     let pointed = failover.point_to(candidate).await;
     let said = pointed.map_err(|error| {
-        failed(
         let meanwhile = if failover.routing().holds() {
             "are still held back"
         } else {
             "still try the old one"
         };
+        failed(
             &format!("{candidate} is the primary, but clients could not be sent there and {meanwhile}"),
             error,
         )
@@ -120,13 +119,13 @@ pub(super) async fn verify(
         Err(error) => format!("Nobody else is seen to take writes; {old} {error}."),
     };
     let since = (written_at - run.started_at).as_seconds_f64();
-    Ok(StepDone {
     // A switchover looks after them when the old primary is a standby: they may go on behind it.
     let others = if run.plan.params.kind() == ActionKind::Failover {
         others(failover, run, old, candidate).await
     } else {
         String::new()
     };
+    Ok(StepDone {
         detail: format!(
             "A row was written and read through the clients' address, by {server}, {since:.1} s after the start. {only}{others}"
         ),
@@ -134,7 +133,6 @@ pub(super) async fn verify(
     })
 }
 
-/// Lets clients go on where a step that failed before the promotion had held them back; answers what was done.
 /// What became of the other standbys, in sentences that follow on others.
 pub(super) async fn others(failover: &Failover, run: &Run, old: &str, candidate: &str) -> String {
     let began = run.data("promote").get("promoted_at").cloned();
@@ -143,6 +141,7 @@ pub(super) async fn others(failover: &Failover, run: &Run, old: &str, candidate:
     others.map_or_else(String::new, |others| format!(" {others}"))
 }
 
+/// Lets clients go on where a step that failed before the promotion had held them back; answers what was done.
 pub(super) async fn let_go_on(
     failover: &Failover,
     run: &Run,
