@@ -19,7 +19,7 @@ use crate::{
         health::{MetricView, OverviewView, RangeView, TransitionView},
         maintenance::MaintenanceView,
         runbook::RunbookView,
-        topology::TopologyView,
+        topology::{SplitView, TopologyView},
     },
 };
 
@@ -133,6 +133,10 @@ pub trait Console: GuardedActions + Send + Sync {
 
     /// Maintenance mode, from memory: every page shows whether it is on. `None` where it is not this console's business.
     fn maintenance(&self, subject: &Subject) -> Result<Option<MaintenanceView>, ConsoleError>;
+
+    /// The nodes of the watched database that take writes at once, from memory; every page shows them. `None` while the cluster is
+    /// whole.
+    fn split(&self, subject: &Subject) -> Result<Option<SplitView>, ConsoleError>;
 
     /// `(id, title)` of all metrics in order, for navigation and the command palette.
     fn metric_index(&self) -> Vec<(String, String)>;

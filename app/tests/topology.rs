@@ -46,6 +46,27 @@ async fn a_lost_primary_is_told_from_a_split_cluster() {
 }
 
 #[tokio::test]
+async fn an_order_to_fence_says_whether_the_other_is_promoted_yet() {
+    let page = get(PATH, Scenario::Blind).await;
+    page.has("is to take no writes once standby is the primary: ")
+        .lacks("is the primary since");
+    get(PATH, Scenario::Storm)
+        .await
+        .has(" takes no writes: ")
+        .has("is the primary since");
+}
+
+#[tokio::test]
+async fn a_split_brain_is_on_every_page() {
+    for path in ["/", PATH] {
+        get(path, Scenario::Storm)
+            .await
+            .has("Split brain: primary and standby take writes at once");
+        get(path, Scenario::Calm).await.lacks("Split brain:");
+    }
+}
+
+#[tokio::test]
 async fn without_nodes_it_says_how_to_get_them() {
     get(PATH, Scenario::Fresh)
         .await

@@ -107,6 +107,10 @@ impl Console {
             .map(|node| ClusterNode::new(node.connection()))
             .collect();
         let watched = Arc::new(WatchedCluster::new(sights, Arc::clone(&clock)));
+        let channels = Channels {
+            webhook: config.webhook.is_some(),
+            email: config.email.is_some(),
+        };
         let failover = match &config.failover {
             None => None,
             Some(section) => Some(Arc::new(Failover::new(FailoverParts {
@@ -115,6 +119,10 @@ impl Console {
                 cluster: Arc::clone(&watched),
                 prometheus: prometheus.clone(),
                 pool: pool.clone(),
+                channels,
+                concerned: config
+                    .policy
+                    .may_request(&quarterdeck_domain::action::ActionKind::CHANGING_PRIMARY),
                 clock: Arc::clone(&clock),
                 entropy: Arc::clone(&entropy),
             })?)),
@@ -167,10 +175,6 @@ impl Console {
             let _ = recording.await;
         });
 
-        let channels = Channels {
-            webhook: config.webhook.is_some(),
-            email: config.email.is_some(),
-        };
         let maintenance = match &config.maintenance {
             None => None,
             Some(section) => Some(Arc::new(Maintenance::new(MaintenanceParts {
@@ -207,10 +211,6 @@ impl Console {
         let journal = config.journal.as_ref().map(|section| section.path.clone());
         let emergency = Arc::new(Emergency::new(Arc::clone(&actions), journal));
         workers.spawn(emergency::run(Arc::clone(&emergency), stop.clone()));
-        if let Some(failover) = &failover {
-            workers.spawn(cluster::run(Arc::clone(failover), stop.clone()));
-        }
-
         let initial = first_view(&config, &profile, relay.as_ref()).await;
         let hub = Arc::new(Hub::new(initial, &config.push));
         workers.spawn(announcements::run(
@@ -228,6 +228,14 @@ impl Console {
             told,
             stop.clone(),
         ));
+        if let Some(failover) = &failover {
+            workers.spawn(cluster::run(
+                Arc::clone(failover),
+                Arc::clone(&hub),
+                leadership.clone(),
+                stop.clone(),
+            ));
+        }
         if let Some(maintenance) = &maintenance {
             let maintenance = Arc::clone(maintenance);
             workers.spawn(maintenance::run(

@@ -27,12 +27,14 @@ mod console;
 mod cutting;
 #[path = "failover/fake_endpoints.rs"]
 mod fake_endpoints;
+#[path = "failover/fences.rs"]
+mod fences;
 #[path = "failover/gone.rs"]
 mod gone;
-#[path = "failover/killed.rs"]
-mod killed;
 #[path = "failover/held.rs"]
 mod held;
+#[path = "failover/killed.rs"]
+mod killed;
 #[path = "failover/kubernetes.rs"]
 mod kubernetes;
 #[path = "failover/led.rs"]
@@ -45,6 +47,12 @@ mod own_database;
 mod pair;
 #[path = "failover/planned.rs"]
 mod planned;
+#[path = "failover/split.rs"]
+mod split;
+#[path = "failover/synchronous.rs"]
+mod synchronous;
+#[path = "failover/third.rs"]
+mod third;
 #[path = "failover/without_database.rs"]
 mod without_database;
 #[path = "failover/writer.rs"]

@@ -3,7 +3,10 @@
 use leptos::{prelude::*, task::spawn_local};
 
 use super::moment::localize;
-use crate::{live, view::maintenance::EVENT};
+use crate::{
+    live,
+    view::{maintenance, topology},
+};
 
 /// Takes over the parts of the page that are marked `data-live` every few seconds, while somebody looks: for what the event
 /// stream does not carry.
@@ -37,8 +40,8 @@ async fn take_over() {
     }
 }
 
-/// Takes over the parts of the page that are marked `data-live`, when maintenance mode changes or something happens to an
-/// action. One a page, whatever it follows: each change is fetched once.
+/// Takes over the parts of the page that are marked `data-live`, when maintenance mode changes, the database's nodes are split or
+/// no more so, or something happens to an action. One a page, whatever it follows: each change is fetched once.
 #[island]
 pub fn FollowParts(
     /// The last event of the stream that the page contains.
@@ -49,7 +52,8 @@ pub fn FollowParts(
     Effect::new(move |_| {
         let action = action.clone();
         live::follow_actions(&since, move |changed| {
-            if changed.is_empty() || changed == EVENT || Some(changed) == action.as_deref() {
+            let everywhere = ["", maintenance::EVENT, topology::EVENT].contains(&changed);
+            if everywhere || Some(changed) == action.as_deref() {
                 spawn_local(take_over());
             }
         });

@@ -18,5 +18,6 @@ pub mod runbook;
 pub mod sent;
 pub mod size;
 pub mod sparkline;
+pub mod split;
 pub mod text_area;
 pub mod time_axis;

@@ -12,6 +12,7 @@ use super::{
     moment::LocalTimes,
     navigation::{Navigation, entries},
     palette::CommandPalette,
+    split::SplitBanner,
 };
 use crate::ports::{ConsoleHandle, RequestContext};
 
@@ -59,10 +60,14 @@ pub fn Page(
         .as_ref()
         .zip(request.as_ref().and_then(|r| r.subject.as_ref()))
         .and_then(|(console, subject)| console.maintenance(subject).ok().flatten());
+    let split = console
+        .as_ref()
+        .zip(request.as_ref().and_then(|r| r.subject.as_ref()))
+        .and_then(|(console, subject)| console.split(subject).ok());
     // Only a page that has the stream already follows it for what the server draws.
     let since = console
         .as_ref()
-        .filter(|_| live && (maintenance.is_some() || action.is_some()))
+        .filter(|_| live && (maintenance.is_some() || split.is_some() || action.is_some()))
         .map(|console| console.last_event_id());
     view! {
         <Title text=format!("{title} · {system} · Quarterdeck") />
@@ -82,6 +87,7 @@ pub fn Page(
                 {request.map(|request| view! { <AccountMenu request /> })}
             </div>
         </header>
+        {split.map(|view| view! { <SplitBanner view /> })}
         {maintenance.map(|view| view! { <MaintenanceBanner view /> })}
         {since.map(|since| view! { <FollowParts since action /> })}
         <main id="main" class=format!("page page-{name}") tabindex="-1">

@@ -6,6 +6,18 @@ use quarterdeck_domain::{
 };
 use serde::{Deserialize, Serialize};
 
+/// What the event stream calls it when several nodes begin or cease to take writes at once.
+pub const EVENT: &str = "cluster";
+
+/// Several nodes that take writes at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitView {
+    /// Their names.
+    pub primaries: Vec<String>,
+    /// Since when, Unix ms.
+    pub since_ms: i64,
+}
+
 /// The cluster at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
@@ -66,6 +78,8 @@ pub struct FenceView {
     pub number: i64,
     /// Since when, Unix ms.
     pub since_ms: i64,
+    /// Whether that primary was promoted; until then the order waits.
+    pub promoted: bool,
     /// When it came back and was kept from taking writes, Unix ms.
     pub enforced_at_ms: Option<i64>,
     /// Bytes of WAL that only it has; none until that is measured.

@@ -12,7 +12,7 @@ use quarterdeck_app::{
         health::{LoadedRuleView, MetricView, OverviewView, RangeView, RuleView, TransitionView},
         maintenance::MaintenanceView,
         runbook::RunbookView,
-        topology::TopologyView,
+        topology::{SplitView, TopologyView},
     },
 };
 use quarterdeck_domain::{
@@ -209,6 +209,10 @@ impl Console for FakeConsole {
 
     fn maintenance(&self, _: &Subject) -> Result<Option<MaintenanceView>, ConsoleError> {
         Ok(self.maintenance())
+    }
+
+    fn split(&self, _: &Subject) -> Result<Option<SplitView>, ConsoleError> {
+        Ok(self.split())
     }
 
     fn metric_index(&self) -> Vec<(String, String)> {

@@ -1,6 +1,6 @@
 //! The watched cluster, made up.
 
-use quarterdeck_app::view::topology::TopologyView;
+use quarterdeck_app::view::topology::{FenceView, SplitView, TopologyView};
 use quarterdeck_domain::cluster::{
     Archiver, Follower, Lsn, NodeSight, NodeState, Part, PrimaryState, Receiver, Slot, StandbyState,
 };
@@ -109,6 +109,31 @@ impl FakeConsole {
             ],
             Scenario::Storm => vec![primary("primary", 1, false), primary("standby", 2, false)],
         };
-        TopologyView::new(&nodes, self.now_ms)
+        let fence = |promoted| FenceView {
+            node: "primary".into(),
+            primary: "standby".into(),
+            action: "00000000-0000-0000-0000-000000000007".into(),
+            number: 7,
+            since_ms: self.now_ms - 9_000,
+            promoted,
+            enforced_at_ms: None,
+            lost_bytes: None,
+            lost_transactions: None,
+        };
+        TopologyView {
+            fences: match self.scenario {
+                Scenario::Blind => vec![fence(false)],
+                Scenario::Storm => vec![fence(true)],
+                Scenario::Fresh | Scenario::Calm | Scenario::Old | Scenario::Mixed => vec![],
+            },
+            ..TopologyView::new(&nodes, self.now_ms)
+        }
+    }
+
+    pub(super) fn split(&self) -> Option<SplitView> {
+        matches!(self.scenario, Scenario::Storm).then(|| SplitView {
+            primaries: vec!["primary".into(), "standby".into()],
+            since_ms: self.now_ms - 4_000,
+        })
     }
 }

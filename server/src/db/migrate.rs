@@ -156,7 +156,7 @@ async fn grant(connection: &mut PgConnection, role: &str) -> Result<(), MigrateE
          grant select, insert on quarterdeck.health_transitions to {quoted};
          grant select, insert on quarterdeck.policy_versions, quarterdeck.action_votes to {quoted};
          grant select, insert, update on quarterdeck.actions, quarterdeck.action_steps, quarterdeck.outbox,
-             quarterdeck.fences, quarterdeck.journals to {quoted};
+             quarterdeck.fences, quarterdeck.journals, quarterdeck.split_brains to {quoted};
          grant select, update on quarterdeck.maintenance to {quoted};
          grant select, insert, update on quarterdeck.backup_runs, quarterdeck.backups, quarterdeck.drills to {quoted};
          grant select, insert on quarterdeck.backup_verifications to {quoted};

@@ -18,6 +18,7 @@ mod migrate;
 mod pool;
 pub mod sessions;
 pub mod signing_keys;
+pub mod splits;
 pub mod users;
 
 pub use hosts::{Hosts, Sight};

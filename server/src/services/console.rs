@@ -16,7 +16,7 @@ use quarterdeck_app::{
         health::{MetricView, OverviewView, RangeView, RuleView, TransitionView},
         maintenance::MaintenanceView,
         runbook::RunbookView,
-        topology::TopologyView,
+        topology::{SplitView, TopologyView},
     },
 };
 use quarterdeck_domain::{
@@ -400,6 +400,15 @@ impl Console for AskedConsole {
             .maintenance
             .as_ref()
             .map(|maintenance| maintenance.view()))
+    }
+
+    fn split(&self, subject: &Subject) -> Result<Option<SplitView>, ConsoleError> {
+        self.allow(subject, Permission::ViewHealth)?;
+        Ok(self
+            .service
+            .failover
+            .as_ref()
+            .and_then(|failover| failover.split()))
     }
 
     fn metric_index(&self) -> Vec<(String, String)> {

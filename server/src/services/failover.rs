@@ -5,22 +5,25 @@ mod act;
 mod clients;
 mod guard;
 mod known;
+mod split;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quarterdeck_app::view::topology::ClientsView;
-use quarterdeck_domain::failover::Memory;
+use quarterdeck_domain::{access::Role, cluster::SplitWatch, failover::Memory};
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
 pub use act::ActError;
 pub use guard::{By, Promoted};
 pub use known::Known;
+pub use split::Told;
 
 use super::{
     audit::EventMaker,
     cluster::{Looked, WatchedCluster},
     fresh::Fresh,
+    notices::Channels,
 };
 use crate::{
     clients::{
@@ -47,6 +50,10 @@ pub struct FailoverParts<'a> {
     pub cluster: Arc<WatchedCluster>,
     pub prometheus: PrometheusClient,
     pub pool: PgPool,
+    /// By which ways people are told besides in the console.
+    pub channels: Channels,
+    /// Who is told that several nodes take writes at once.
+    pub concerned: Vec<Role>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
 }
@@ -55,20 +62,21 @@ pub struct FailoverParts<'a> {
 #[derive(Debug)]
 pub(crate) struct Node {
     control: NodeControl,
+    /// Where clients are sent.
     address: (String, u16),
+    /// Where it is itself, for other nodes.
+    own: (String, u16),
     exporter_up: Option<String>,
     fence: Vec<String>,
     rejoin: Vec<String>,
 }
 
 impl Node {
-    /// Where clients are sent.
     fn new(config: &PostgresNodeConfig) -> Result<Self, PostgresNodeConfigError> {
-    /// Where it is itself, for other nodes.
-    own: (String, u16),
         Ok(Self {
             control: NodeControl::new(config)?,
             address: config.address()?,
+            own: config.own_address()?,
             exporter_up: config.exporter_up.clone(),
             fence: config.fence.clone(),
             rejoin: config.rejoin.clone(),
@@ -76,7 +84,6 @@ impl Node {
     }
 }
 
-            own: config.own_address()?,
 /// Changes the primary of the watched cluster.
 #[derive(Debug)]
 pub struct Failover {
@@ -88,9 +95,12 @@ pub struct Failover {
     prometheus: PrometheusClient,
     probe: WriteProbe,
     memory: Mutex<Memory>,
+    splits: Mutex<SplitWatch>,
     orders: Mutex<guard::Orders>,
     routes: Fresh<ClientsView>,
     events: EventMaker,
+    channels: Channels,
+    concerned: Vec<Role>,
     pool: PgPool,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -113,9 +123,12 @@ impl Failover {
             cluster: parts.cluster,
             prometheus: parts.prometheus,
             memory: Mutex::default(),
+            splits: Mutex::default(),
             orders: Mutex::default(),
             routes: Fresh::default(),
             events: EventMaker::new(Arc::clone(&parts.clock), Arc::clone(&parts.entropy)),
+            channels: parts.channels,
+            concerned: parts.concerned,
             pool: parts.pool,
             clock: parts.clock,
             entropy: parts.entropy,
@@ -165,6 +178,7 @@ impl Failover {
         let looked = self.cluster.looked().await;
         self.note(&looked);
         self.enforce(&looked).await;
+        looked
     }
 
     /// Remembers how the nodes were.
@@ -178,5 +192,4 @@ impl Failover {
     fn memory(&self) -> Memory {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-        looked
 }

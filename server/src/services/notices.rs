@@ -36,6 +36,8 @@ pub enum Notice {
     MaintenanceEnd(MaintenanceEndNotice),
     /// Maintenance mode was changed by other means than this console.
     MaintenanceElsewhere(MaintenanceElsewhereNotice),
+    /// Several nodes of the watched database take writes at once.
+    SplitBrain(SplitBrainNotice),
 }
 
 /// What happened to an action.
@@ -182,6 +184,26 @@ pub struct MaintenanceElsewhereNotice {
     pub during_action: Option<i64>,
 }
 
+/// The topic of [`SplitBrainNotice`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SplitBrainTopic {
+    /// The only one.
+    #[serde(rename = "split_brain")]
+    SplitBrain,
+}
+
+/// Several nodes of the watched database take writes at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SplitBrainNotice {
+    /// Always the same.
+    pub topic: SplitBrainTopic,
+    /// The nodes, by their names in the configuration.
+    pub primaries: Vec<String>,
+    /// When that was seen first.
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: OffsetDateTime,
+}
+
 impl Notice {
     /// The stable name of what it tells.
     pub const fn topic(&self) -> &'static str {
@@ -189,6 +211,7 @@ impl Notice {
             Self::Action(notice) => notice.topic.as_str(),
             Self::MaintenanceEnd(notice) => notice.topic.as_str(),
             Self::MaintenanceElsewhere(_) => "maintenance_changed_elsewhere",
+            Self::SplitBrain(_) => "split_brain",
         }
     }
 
@@ -197,7 +220,7 @@ impl Notice {
         match self {
             Self::Action(notice) => Some(notice.id),
             Self::MaintenanceEnd(notice) => Some(notice.id),
-            Self::MaintenanceElsewhere(_) => None,
+            Self::MaintenanceElsewhere(_) | Self::SplitBrain(_) => None,
         }
     }
 }

@@ -181,6 +181,10 @@ actions! {
     ClusterLossMeasured = "cluster.loss_measured",
     /// An old primary need not be kept from writes any more.
     ClusterFenceLifted = "cluster.fence_lifted",
+    /// Several nodes were seen taking writes at once.
+    ClusterSplit = "cluster.split",
+    /// Several nodes took writes at once, and that is over.
+    ClusterWhole = "cluster.whole",
     /// A restore drill began.
     DrillBegun = "drill.begun",
     /// A restore drill came to its end, whatever that was.

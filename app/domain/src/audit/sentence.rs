@@ -234,6 +234,16 @@ fn deed(event: &Event) -> Deed {
                 detail("why")
             ),
         ),
+        Action::ClusterSplit => Deed::new(
+            "notice",
+            "noticed",
+            &format!("that {} take writes at once: a split brain", detail("nodes")),
+        ),
+        Action::ClusterWhole => Deed::new(
+            "notice",
+            "noticed",
+            &format!("that {} do not take writes at once any more", detail("nodes")),
+        ),
         Action::PolicyChanged => Deed::new(
             "bring",
             "brought",

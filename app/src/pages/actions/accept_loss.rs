@@ -23,7 +23,8 @@ pub(super) fn AcceptLoss(candidate: String) -> impl IntoView {
             <input type="hidden" name="kind" value=ActionKind::Failover.as_str() />
             <input type="hidden" name="candidate" value=candidate />
             <input type="hidden" name="accept_loss" value="yes" />
-            <p>"If nothing better is left, the estimated loss can be accepted. Whoever approves accepts the same figure."</p>
+            <p>"If nothing better is left, the estimated loss can be accepted. The plan then names the most that may be lost; whoever approves accepts \
+                that figure, and nothing is promoted where it would be more."</p>
             <button class="button" type="submit">"Accept the loss, and plan again"</button>
         </form>
     }

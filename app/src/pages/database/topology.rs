@@ -179,6 +179,19 @@ fn Clients(clients: ClientsView) -> impl IntoView {
 #[component]
 fn Fences(fences: Vec<FenceView>) -> impl IntoView {
     let items = fences.into_iter().map(|fence| {
+        if !fence.promoted {
+            return view! {
+                <li>
+                    <strong>{fence.node}</strong>
+                    {format!(" is to take no writes once {} is the primary: ", fence.primary)}
+                    <a href=format!("/actions/{}", fence.action)>"action " {fence.number}</a>
+                    " is about to promote that, since "
+                    <Time at_ms=fence.since_ms />
+                    "."
+                </li>
+            }
+            .into_any();
+        }
         let came_back = match fence.enforced_at_ms {
             Some(at_ms) => view! { " It came back at " <Time at_ms /> " and was made read-only." }.into_any(),
             None => ().into_any(),
@@ -209,6 +222,7 @@ fn Fences(fences: Vec<FenceView>) -> impl IntoView {
                 {lost}
             </li>
         }
+        .into_any()
     });
     view! {
         <section class="panel topology-fences" aria-labelledby="fences-head">

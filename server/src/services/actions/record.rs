@@ -33,12 +33,14 @@ pub(super) fn common(kind: &str, object: &str, case: &Case) -> Detail {
         .with("what", object)
         .with("digest", case.digest.to_string())
         .with("policy_version", case.policy_version.to_string());
-    let detail = match &case.plan.params {
-        Params::Failover {
-            at_most: Some(accepted),
-            ..
-        } => detail.with("accepted_loss", accepted.to_string()),
-        _ => detail,
+    let detail = if let Params::Failover {
+        at_most: Some(accepted),
+        ..
+    } = &case.plan.params
+    {
+        detail.with("accepted_loss", accepted.to_string())
+    } else {
+        detail
     };
     if case.break_glass.is_some() {
         detail.with("break_glass", true)

@@ -120,6 +120,8 @@ impl Failover {
 
     /// Lifts what an action has ordered: it did not come to a promotion.
     pub async fn lift_fence_of(&self, action: Uuid) {
+        // Another console may have ordered it, and be gone.
+        self.load_orders().await;
         for row in self.rows(|order| order.row.action_id == action) {
             self.lift(&row, "nothing was promoted").await;
         }
@@ -357,6 +359,7 @@ fn view(row: &FenceRow) -> FenceView {
         action: row.action_id.to_string(),
         number: row.number,
         since_ms: unix_ms(row.ordered_at),
+        promoted: row.timeline.is_some() || row.promoted_at.is_some(),
         enforced_at_ms: row.enforced_at.map(unix_ms),
         lost_bytes: row.lost_bytes,
         lost_transactions: row.lost_transactions,

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use super::{
     ActionNotice, ActionTopic, MaintenanceElsewhereNotice, MaintenanceEndNotice, MaintenanceEndTopic, Notice,
+    SplitBrainNotice,
 };
 
 /// The longest subject, in characters: what phones and mail programs show of one.
@@ -32,6 +33,7 @@ impl Notice {
             Self::Action(notice) => action(notice),
             Self::MaintenanceEnd(notice) => maintenance_end(notice),
             Self::MaintenanceElsewhere(notice) => maintenance_elsewhere(notice),
+            Self::SplitBrain(notice) => split_brain(notice),
         };
         wording.subject = one_line(&wording.subject);
         wording
@@ -242,6 +244,25 @@ fn maintenance_elsewhere(notice: &MaintenanceElsewhereNotice) -> Wording {
     }
 }
 
+fn split_brain(notice: &SplitBrainNotice) -> Wording {
+    let SplitBrainNotice {
+        topic: _,
+        primaries,
+        since,
+    } = notice;
+    let nodes = primaries.join(" and ");
+    Wording {
+        urgent: true,
+        subject: format!("Split brain: {nodes} take writes at once"),
+        text: format!(
+            "{nodes} take writes at once. What clients write depends on whom they reach, and what all but one of them take is lost. Stop all but the \
+             one on the highest timeline, before anything else."
+        ),
+        facts: vec![("Seen since", moment(*since))],
+        path: "/database/topology".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use quarterdeck_domain::action::{ActionKind, Risk};
@@ -344,6 +365,29 @@ mod tests {
             "Maintenance mode was off and is on now, and nobody did that from here. Users are refused, and no alert is silenced \
              for it."
         );
+    }
+
+    #[test]
+    fn a_split_brain_names_the_nodes_and_what_to_do() {
+        let notice = Notice::SplitBrain(SplitBrainNotice {
+            topic: super::super::SplitBrainTopic::SplitBrain,
+            primaries: vec!["db-1".into(), "db-2".into()],
+            since: datetime!(2026-11-25 03:15 UTC),
+        });
+        let wording = notice.wording();
+        assert!(
+            wording.urgent && wording.subject == "Split brain: db-1 and db-2 take writes at once",
+            "{wording:?}"
+        );
+        assert!(
+            wording
+                .text
+                .contains("Stop all but the one on the highest timeline"),
+            "{wording:?}"
+        );
+        let json = serde_json::to_value(&notice).unwrap();
+        assert_eq!(json["topic"], notice.topic());
+        assert_eq!(serde_json::from_value::<Notice>(json).unwrap(), notice);
     }
 
     #[test]
