@@ -114,6 +114,11 @@ async fn a_leader_that_was_killed_is_replaced_on_request_where_patroni_is_paused
     let id = bridge.start_action(&plan).await;
     let action = bridge.ended(&id).await;
     assert_eq!(action["line"]["state"], "succeeded", "{action:#}");
+    let promoted = action["steps"][1]["detail"].as_str().unwrap();
+    assert!(
+        promoted.contains("Estimated loss: ") && promoted.contains("What was lost in fact is not measured"),
+        "{promoted}"
+    );
     writer.wait_for(50).await;
     writer.stop().await;
     assert_eq!(

@@ -189,7 +189,7 @@ pub fn patroni_failover_gates(
                     leader.name
                 )),
                 Some(leader) => refused(format!(
-                    "{} is the leader already: Patroni has failed over by itself.",
+                    "{} is the leader already: Patroni has failed over by itself. What that has lost is not measured.",
                     leader.name
                 )),
             }),

@@ -97,7 +97,11 @@ impl Handler for PatroniHandler {
                     let done = self
                         .promote(LeaderChange::Failover { candidate }, old, candidate)
                         .await?;
-                    Ok(StepDone::new(format!("{}{loss}", done.detail)))
+                    Ok(StepDone::new(format!(
+                        "{}{loss} {}",
+                        done.detail,
+                        not_measured(old)
+                    )))
                 }
                 (_, "repoint") => clients::repoint(&self.failover, candidate).await,
                 (_, "resume") => clients::resume(&self.failover, candidate).await,
@@ -124,6 +128,14 @@ impl Handler for PatroniHandler {
             }
         })
     }
+}
+
+/// Why nobody says what was lost in fact.
+fn not_measured(old: &str) -> String {
+    format!(
+        "What was lost in fact is not measured: when {old} returns, its Patroni rewinds it, and what only it had is gone. To see that, keep it from \
+         starting (patronictl pause) and read its WAL first, see the runbook."
+    )
 }
 
 /// A step that is part of what Patroni is asked to do in `promote`.
@@ -256,6 +268,7 @@ impl PatroniHandler {
     async fn rejoin(&self, run: &Run, old: &str, candidate: &str) -> Result<StepDone, StepError> {
         let patience = Duration::from_secs(self.failover.config().rejoin_timeout_s);
         if self.failover.streams_within(old, patience).await {
+            let others = clients::others(&self.failover, run, old, candidate).await;
             return Ok(StepDone::new(format!(
                 "Patroni has made {old} a standby, and it streams from {candidate}.{others}"
             )));
@@ -268,7 +281,6 @@ impl PatroniHandler {
             Err(silence) => format!("Patroni does not answer: {silence}."),
         };
         Err(StepError::Failed(format!(
-            let others = clients::others(&self.failover, run, old, candidate).await;
             "The switchover is done and clients are served by {candidate}, but {old} does not stream after {} s, so that there may be no standby. \
              {seen} See patronictl list and the log of its Patroni; patronictl reinit makes it anew.",
             patience.as_secs()
