@@ -271,7 +271,7 @@ impl Console {
             profile: Arc::clone(&profile),
             prometheus: prometheus.clone(),
             alertmanager,
-            nodes,
+            cluster: Arc::clone(&watched),
             pool: pool.clone(),
             relay,
             hub: Arc::clone(&hub),

@@ -8,16 +8,11 @@
 use std::{os::unix::fs::PermissionsExt, path::PathBuf, process::Command, time::Duration};
 
 use quarterdeck::{
-    clients::{
-        PostgresNode,
-        cluster_node::ClusterNode,
-        database_nodes,
-        postgres_node::{NodeError, NodeFacts, NodePart},
-    },
+    clients::{PostgresNode, cluster_node::ClusterNode},
     clock::{Clock, SystemClock},
     config::postgres::PostgresNodeConfig,
 };
-use quarterdeck_app::view::estate::DatabaseRole;
+use quarterdeck_app::view::estate::{DatabaseNodeView, DatabaseRole};
 use quarterdeck_domain::cluster::{NodeSight, Topology, TopologyVerdict};
 use quarterdeck_estate::{
     parts::{Postgres, PostgresOptions},
@@ -28,10 +23,14 @@ use tokio::time::Instant;
 /// A role that may watch and nothing else.
 const WATCHER: &str = "watcher";
 
-fn node(name: &str, url: &str, timeout_s: f64) -> PostgresNode {
+fn server(name: &str, url: &str, timeout_s: f64) -> PostgresNode {
     let mut config = PostgresNodeConfig::new(name, url);
     config.timeout_s = timeout_s;
     PostgresNode::new(&config).unwrap()
+}
+
+fn node(name: &str, url: &str, timeout_s: f64) -> ClusterNode {
+    ClusterNode::new(server(name, url, timeout_s).connection())
 }
 
 /// A directory that is removed when the test ends.
@@ -74,51 +73,43 @@ fn standby_of(primary: &Postgres) -> (Postgres, Directory) {
     (Postgres::start_with(&options).unwrap(), directory)
 }
 
-/// Asks until the answer is as wished.
-async fn until(
-    node: &PostgresNode,
-    wished: impl Fn(&Result<NodeFacts, NodeError>) -> bool,
-) -> Result<NodeFacts, NodeError> {
+/// Looks until it is as wished.
+async fn until(node: &ClusterNode, wished: impl Fn(&NodeSight) -> bool) -> NodeSight {
     let begin = Instant::now();
     loop {
-        let answer = node.ask().await;
-        if wished(&answer) {
-            return answer;
+        let sight = node.look().await;
+        if wished(&sight) {
+            return sight;
         }
         assert!(
             begin.elapsed() < Duration::from_secs(60),
-            "{}: not in 60 s: {answer:?}",
-            node.name()
+            "not in 60 s: {sight:?}"
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-fn streams_to(count: u32) -> impl Fn(&Result<NodeFacts, NodeError>) -> bool {
-    move |answer| matches!(answer, Ok(NodeFacts { part: NodePart::Primary { streaming_standbys, .. }, .. }) if *streaming_standbys == count)
+fn streams_to(count: usize) -> impl Fn(&NodeSight) -> bool {
+    move |sight| {
+        sight
+            .primary()
+            .is_some_and(|(_, primary)| primary.followers.len() == count)
+    }
 }
 
-fn streams(answer: &Result<NodeFacts, NodeError>) -> bool {
-    matches!(
-        answer,
-        Ok(NodeFacts {
-            part: NodePart::Standby {
-                last_message_age_ms: Some(_),
-                ..
-            },
-            ..
-        })
-    )
+fn streams(sight: &NodeSight) -> bool {
+    let receiver = sight.standby().and_then(|(_, standby)| standby.receiver.as_ref());
+    receiver.is_some_and(|receiver| receiver.status == "streaming" && receiver.last_message_age_ms.is_some())
 }
 
-async fn roles(nodes: [&PostgresNode; 2]) -> [DatabaseRole; 2] {
-    let answers = [
-        (nodes[0].name().to_owned(), nodes[0].ask().await),
-        (nodes[1].name().to_owned(), nodes[1].ask().await),
-    ];
-    let [a, b]: [_; 2] = database_nodes::combine(&answers, &[], SystemClock.now())
-        .try_into()
-        .unwrap();
+fn answers(sight: &NodeSight) -> bool {
+    sight.answer.is_ok()
+}
+
+/// Both nodes in short, as the overview shows them.
+async fn roles(nodes: [&ClusterNode; 2]) -> [DatabaseRole; 2] {
+    let sights = [nodes[0].look().await, nodes[1].look().await];
+    let [a, b]: [_; 2] = DatabaseNodeView::all(&sights, 0, &[]).try_into().unwrap();
     [a.role, b.role]
 }
 
@@ -138,8 +129,8 @@ async fn a_cluster_is_seen_as_it_is_through_lag_loss_and_split() {
     let first = node("first", &primary.url_as(WATCHER, "postgres"), 20.0);
     let second = node("second", &standby.url_as(WATCHER, "postgres"), 20.0);
 
-    let facts = until(&first, streams_to(1)).await.unwrap();
-    let follower = until(&second, streams).await.unwrap();
+    let facts = until(&first, streams_to(1)).await.answer.unwrap();
+    let follower = until(&second, streams).await.answer.unwrap();
     assert!(facts.system_identifier.is_some());
     assert_eq!(facts.system_identifier, follower.system_identifier);
     assert_eq!((facts.timeline, follower.timeline), (Some(1), Some(1)));
@@ -190,7 +181,7 @@ async fn a_cluster_is_seen_as_it_is_through_lag_loss_and_split() {
     // A frozen node costs its time limit, and is itself again when it thaws: both where a connection is kept,
     // whose server process freezes, and where one would have to be made.
     let kept = node("second", &standby.url_as(WATCHER, "postgres"), 0.5);
-    until(&kept, Result::is_ok).await.unwrap();
+    until(&kept, answers).await;
     let backends =
         "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE application_name = 'quarterdeck'";
     let backends = standby.sql("postgres", backends).unwrap();
@@ -207,40 +198,31 @@ async fn a_cluster_is_seen_as_it_is_through_lag_loss_and_split() {
     };
     signal("-STOP");
     standby.freeze();
-    let frozen = Err(NodeError::Timeout {
-        limit: Duration::from_millis(500),
-    });
-    assert_eq!(kept.ask().await, frozen);
-    assert_eq!(
-        node("second", &standby.url_as(WATCHER, "postgres"), 0.5)
-            .ask()
-            .await,
-        frozen
-    );
+    let frozen = Err("does not answer within 500 ms".to_owned());
+    assert_eq!(kept.look().await.answer, frozen);
+    let anew = node("second", &standby.url_as(WATCHER, "postgres"), 0.5);
+    assert_eq!(anew.look().await.answer, frozen);
     standby.thaw();
     signal("-CONT");
-    until(&kept, Result::is_ok).await.unwrap();
+    until(&kept, answers).await;
 
     // The primary dies: the standby has nobody to measure itself against, and knows that it hears nothing.
     tokio::task::block_in_place(|| primary.kill());
-    assert!(matches!(
-        first.ask().await.unwrap_err(),
-        NodeError::Unreachable { .. }
-    ));
-    until(&second, |answer| {
-        matches!(
-            answer,
-            Ok(NodeFacts {
-                part: NodePart::Standby {
-                    last_message_age_ms: None,
-                    ..
-                },
-                ..
-            })
-        )
+    let gone = first.look().await;
+    assert!(
+        !gone.refuses
+            && gone
+                .answer
+                .as_ref()
+                .is_err_and(|why| why.starts_with("cannot be reached")),
+        "{gone:?}"
+    );
+    until(&second, |sight| {
+        sight
+            .standby()
+            .is_some_and(|(_, standby)| standby.receiver.is_none())
     })
-    .await
-    .unwrap();
+    .await;
     let [role, follower] = roles([&first, &second]).await;
     assert!(matches!(role, DatabaseRole::Unreachable { .. }), "{role:?}");
     assert_eq!(
@@ -253,10 +235,10 @@ async fn a_cluster_is_seen_as_it_is_through_lag_loss_and_split() {
 
     // Promotion, and the old primary comes back unfenced: both take writes, and both are shown to.
     standby.sql("postgres", "SELECT pg_promote()").unwrap();
-    let promoted = until(&second, streams_to(0)).await.unwrap();
-    assert_eq!(promoted.timeline, Some(2));
+    let promoted = until(&second, streams_to(0)).await;
+    assert_eq!(promoted.state().unwrap().timeline, Some(2));
     tokio::task::block_in_place(|| primary.restart()).unwrap();
-    until(&first, Result::is_ok).await.unwrap();
+    until(&first, answers).await;
     let both = roles([&first, &second]).await;
     assert_eq!(
         both,
@@ -301,9 +283,8 @@ async fn the_topology_names_who_takes_writes_and_what_is_wrong() {
         let (standby, directory) = standby_of(&primary);
         (primary, standby, directory)
     });
-    let nodes = [("first", &primary), ("second", &standby)].map(|(name, server)| {
-        ClusterNode::new(node(name, &server.url_as(WATCHER, "postgres"), 20.0).connection())
-    });
+    let nodes = [("first", &primary), ("second", &standby)]
+        .map(|(name, server)| node(name, &server.url_as(WATCHER, "postgres"), 20.0));
 
     let healthy = TopologyVerdict::Healthy {
         primary: "first".to_owned(),
@@ -379,17 +360,22 @@ async fn the_topology_names_who_takes_writes_and_what_is_wrong() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_that_may_not_see_says_so_instead_of_zero() {
-    let server = tokio::task::block_in_place(|| Postgres::shared().unwrap());
-    server.create_role("blind", "").unwrap();
-    server.create_role("sighted", "IN ROLE pg_monitor").unwrap();
-    let blind = node("a", &server.url_as("blind", "postgres"), 20.0).ask().await;
-    assert_eq!(blind, Err(NodeError::NotPermitted { role: "blind".into() }));
-    node("a", &server.url_as("sighted", "postgres"), 20.0)
-        .ask()
-        .await
-        .unwrap();
+    let shared = tokio::task::block_in_place(|| Postgres::shared().unwrap());
+    shared.create_role("blind", "").unwrap();
+    shared.create_role("sighted", "IN ROLE pg_monitor").unwrap();
+    let blind = node("a", &shared.url_as("blind", "postgres"), 20.0).look().await;
+    assert!(
+        blind.refuses
+            && blind
+                .answer
+                .as_ref()
+                .is_err_and(|why| why.ends_with("GRANT pg_monitor TO blind")),
+        "{blind:?}"
+    );
+    let sighted = node("a", &shared.url_as("sighted", "postgres"), 20.0);
+    assert!(answers(&sighted.look().await));
 
-    let (clock_ms, major) = node("a", &server.url("postgres"), 20.0)
+    let (clock_ms, major) = server("a", &shared.url("postgres"), 20.0)
         .clock_and_version()
         .await
         .unwrap();
@@ -399,17 +385,21 @@ async fn a_role_that_may_not_see_says_so_instead_of_zero() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_hold_no_password() {
-    let server = tokio::task::block_in_place(|| Postgres::shared().unwrap());
+    let shared = tokio::task::block_in_place(|| Postgres::shared().unwrap());
     let url = format!(
         "postgres://nobody_here:hunter2@127.0.0.1:{}/postgres",
-        server.port()
+        shared.port()
     );
-    let error = node("a", &url, 20.0).ask().await.unwrap_err();
+    let sight = node("a", &url, 20.0).look().await;
     assert!(
-        matches!(&error, NodeError::Refused { reason } if reason.contains("nobody_here")),
-        "{error:?}"
+        sight.refuses
+            && sight
+                .answer
+                .as_ref()
+                .is_err_and(|why| why.contains("nobody_here")),
+        "{sight:?}"
     );
-    assert!(!format!("{error} {error:?} {:?}", node("a", &url, 1.0)).contains("hunter2"));
+    assert!(!format!("{sight:?} {:?}", server("a", &url, 1.0)).contains("hunter2"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -417,11 +407,11 @@ async fn a_connection_that_broke_is_made_anew() {
     let server = tokio::task::block_in_place(|| Postgres::shared().unwrap());
     server.create_role("cut_off", "IN ROLE pg_monitor").unwrap();
     let node = node("a", &server.url_as("cut_off", "postgres"), 20.0);
-    node.ask().await.unwrap();
+    assert!(answers(&node.look().await));
     let backend =
         "SELECT pid FROM pg_stat_activity WHERE usename = 'cut_off' AND application_name = 'quarterdeck'";
     let before = server.sql("postgres", backend).unwrap();
-    node.ask().await.unwrap();
+    assert!(answers(&node.look().await));
     assert_eq!(
         server.sql("postgres", backend).unwrap(),
         before,
@@ -429,6 +419,6 @@ async fn a_connection_that_broke_is_made_anew() {
     );
     let end = format!("SELECT pg_terminate_backend({before}, 10000)");
     assert_eq!(server.sql("postgres", &end).unwrap(), "t");
-    node.ask().await.unwrap();
+    assert!(answers(&node.look().await));
     assert_ne!(server.sql("postgres", backend).unwrap(), before);
 }

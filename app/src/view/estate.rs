@@ -3,8 +3,12 @@
 use quarterdeck_domain::{
     action::ActionKind,
     alert::{AlertState, Severity},
+    cluster::{NodeSight, Part, PrimaryState},
+    health::Band,
 };
 use serde::{Deserialize, Serialize};
+
+use super::topology::{TopologyNodeView, TopologyView};
 
 /// The alerts, and whether they may be believed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,14 +114,78 @@ impl SourceState {
     }
 }
 
-/// A node of the watched PostgreSQL cluster.
+/// A node of the watched PostgreSQL cluster, in short: see [`TopologyView`] for all that is known of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct DatabaseNodeView {
     /// Its name in the configuration.
     pub name: String,
+    /// How it is, as the topology concludes.
+    pub band: Band,
+    /// What is wrong with it, a sentence each.
+    pub faults: Vec<String>,
     /// What it is at present.
     pub role: DatabaseRole,
+}
+
+impl DatabaseNodeView {
+    /// All nodes in short. `before` is how they were shown last: it keeps the time since when one does not answer.
+    #[must_use]
+    pub fn all(sights: &[NodeSight], at_ms: i64, before: &[Self]) -> Vec<Self> {
+        let topology = TopologyView::new(sights, at_ms);
+        let of = |(node, sight): (TopologyNodeView, &NodeSight)| {
+            let role = match &sight.answer {
+                Err(error) => DatabaseRole::Unreachable {
+                    error: error.clone(),
+                    since_ms: Some(silent_since(&node.name, before).unwrap_or(at_ms)),
+                },
+                Ok(state) => match &state.part {
+                    Part::Primary(primary) => DatabaseRole::Primary {
+                        streaming_standbys: streaming(primary),
+                    },
+                    Part::Standby(standby) => DatabaseRole::Standby {
+                        lag_bytes: node
+                            .behind
+                            .map(|behind| i64::try_from(behind.to_replay_bytes).unwrap_or(i64::MAX)),
+                        last_message_age_ms: standby
+                            .receiver
+                            .as_ref()
+                            .filter(|receiver| receiver.status == "streaming")
+                            .and_then(|receiver| receiver.last_message_age_ms)
+                            .map(|age| age.max(0)),
+                    },
+                },
+            };
+            let unmeasured = matches!(role, DatabaseRole::Standby { lag_bytes: None, .. });
+            Self {
+                band: match node.band {
+                    // With no primary to hold it against nobody knows how it is.
+                    Band::Ok if unmeasured => Band::Unknown,
+                    band => band,
+                },
+                name: node.name,
+                faults: node.faults,
+                role,
+            }
+        };
+        topology.nodes.into_iter().zip(sights).map(of).collect()
+    }
+}
+
+/// Standbys that stream from it; base backups and archivers are not counted.
+fn streaming(primary: &PrimaryState) -> u32 {
+    let standbys = primary.followers.iter().filter(|follower| {
+        follower.state == "streaming" && !["pg_basebackup", "pg_receivewal"].contains(&&*follower.application)
+    });
+    u32::try_from(standbys.count()).unwrap_or(u32::MAX)
+}
+
+fn silent_since(name: &str, before: &[DatabaseNodeView]) -> Option<i64> {
+    let node = before.iter().find(|node| node.name == name)?;
+    match &node.role {
+        DatabaseRole::Unreachable { since_ms, .. } => *since_ms,
+        DatabaseRole::Primary { .. } | DatabaseRole::Standby { .. } => None,
+    }
 }
 
 /// What a node says of itself.
@@ -145,4 +213,139 @@ pub enum DatabaseRole {
         /// Since when, Unix ms.
         since_ms: Option<i64>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use quarterdeck_domain::cluster::{Follower, Lsn, NodeState, Receiver, StandbyState};
+
+    use super::*;
+
+    fn node(name: &str, timeline: i32, part: Part) -> NodeSight {
+        NodeSight {
+            name: name.into(),
+            refuses: false,
+            answer: Ok(NodeState {
+                system_identifier: Some(1),
+                version: 15,
+                timeline: Some(timeline),
+                read_only: false,
+                part,
+                slots: vec![],
+                archiver: None,
+            }),
+        }
+    }
+
+    fn follower(application: &str) -> Follower {
+        Follower {
+            application: application.into(),
+            address: None,
+            state: "streaming".into(),
+            sync_state: "async".into(),
+            sent: None,
+            flushed: None,
+            replayed: None,
+            replay_lag_ms: None,
+            reply_age_ms: None,
+        }
+    }
+
+    fn primary(name: &str, timeline: i32) -> NodeSight {
+        let part = Part::Primary(PrimaryState {
+            flushed: Lsn::from_bytes(1_000),
+            followers: vec![follower("b"), follower("pg_basebackup")],
+            synchronous_standby_names: String::new(),
+            oldest_transaction_ms: None,
+            base_backup: false,
+        });
+        node(name, timeline, part)
+    }
+
+    fn standby(name: &str, replayed: u64, heard_ms: i64) -> NodeSight {
+        let position = Some(Lsn::from_bytes(replayed));
+        let part = Part::Standby(StandbyState {
+            received: position,
+            replayed: position,
+            receiver: Some(Receiver {
+                status: "streaming".into(),
+                sender_host: None,
+                sender_port: None,
+                slot: None,
+                last_message_age_ms: Some(heard_ms),
+                reported: position,
+            }),
+            last_transaction_age_ms: None,
+            replay_paused: false,
+            synchronous_standby_names: String::new(),
+        });
+        node(name, 1, part)
+    }
+
+    fn silent(name: &str) -> NodeSight {
+        NodeSight {
+            name: name.into(),
+            refuses: false,
+            answer: Err("cannot be reached: Connection refused".into()),
+        }
+    }
+
+    #[test]
+    fn a_pair_that_is_well_has_its_standbys_counted_and_its_lag_measured() {
+        let all = DatabaseNodeView::all(&[primary("a", 1), standby("b", 900, 40)], 5, &[]);
+        assert_eq!(
+            all.iter().map(|node| (node.band, &node.role)).collect::<Vec<_>>(),
+            [
+                (
+                    Band::Ok,
+                    &DatabaseRole::Primary {
+                        streaming_standbys: 1
+                    }
+                ),
+                (
+                    Band::Ok,
+                    &DatabaseRole::Standby {
+                        lag_bytes: Some(100),
+                        last_message_age_ms: Some(40)
+                    }
+                )
+            ]
+        );
+    }
+
+    #[test]
+    fn a_standby_whose_sender_hangs_is_not_well() {
+        let all = DatabaseNodeView::all(&[primary("a", 1), standby("b", 1_000, 64_000)], 5, &[]);
+        assert_eq!(all[1].band, Band::Degraded);
+        assert!(
+            all[1].faults[0].contains("has heard nothing"),
+            "{:?}",
+            all[1].faults
+        );
+    }
+
+    #[test]
+    fn two_that_take_writes_are_both_red_and_a_standby_without_a_primary_is_not_known() {
+        let all = DatabaseNodeView::all(&[primary("a", 1), primary("b", 2)], 5, &[]);
+        assert!(all.iter().all(|node| node.band == Band::Alert), "{all:?}");
+        let all = DatabaseNodeView::all(&[silent("a"), standby("b", 1_000, 40)], 5, &[]);
+        assert_eq!((all[0].band, all[1].band), (Band::Unknown, Band::Unknown));
+    }
+
+    #[test]
+    fn silence_is_dated_from_its_beginning() {
+        let first = DatabaseNodeView::all(&[silent("a")], 1_000, &[]);
+        let second = DatabaseNodeView::all(&[silent("a")], 61_000, &first);
+        assert_eq!(first, second);
+        assert!(
+            matches!(
+                &second[0].role,
+                DatabaseRole::Unreachable {
+                    since_ms: Some(1_000),
+                    ..
+                }
+            ),
+            "{second:?}"
+        );
+    }
 }

@@ -4,7 +4,10 @@ use quarterdeck_app::view::{
     estate::{AlertView, AlertsView, DatabaseNodeView, DatabaseRole, SourceState, SourceView},
     health::{GroupView, OverviewView},
 };
-use quarterdeck_domain::alert::{AlertState, Severity};
+use quarterdeck_domain::{
+    alert::{AlertState, Severity},
+    health::Band,
+};
 
 use super::{
     FakeConsole, Scenario,
@@ -125,12 +128,16 @@ impl FakeConsole {
         };
         let primary = |n| DatabaseNodeView {
             name: "primary".into(),
+            band: Band::Ok,
+            faults: vec![],
             role: DatabaseRole::Primary {
                 streaming_standbys: n,
             },
         };
-        let standby = |role| DatabaseNodeView {
+        let standby = |role, band, faults: &[&str]| DatabaseNodeView {
             name: "standby".into(),
+            band,
+            faults: faults.iter().map(|fault| (*fault).to_owned()).collect(),
             role,
         };
         OverviewView {
@@ -167,31 +174,49 @@ impl FakeConsole {
             databases: match self.scenario {
                 Scenario::Calm | Scenario::Old | Scenario::Blind => vec![
                     primary(1),
-                    standby(DatabaseRole::Standby {
-                        lag_bytes: Some(1_312),
-                        last_message_age_ms: Some(412),
-                    }),
+                    standby(
+                        DatabaseRole::Standby {
+                            lag_bytes: Some(1_312),
+                            last_message_age_ms: Some(412),
+                        },
+                        Band::Ok,
+                        &[],
+                    ),
                 ],
                 Scenario::Mixed => vec![
                     primary(1),
-                    standby(DatabaseRole::Standby {
-                        lag_bytes: Some(39_845_888),
-                        last_message_age_ms: Some(14_120),
-                    }),
+                    standby(
+                        DatabaseRole::Standby {
+                            lag_bytes: Some(39_845_888),
+                            last_message_age_ms: Some(64_000),
+                        },
+                        Band::Degraded,
+                        &[
+                            "standby has heard nothing from its primary for 64 s, though it is connected: what was committed since may be missing there.",
+                        ],
+                    ),
                 ],
                 Scenario::Fresh => vec![],
                 Scenario::Storm => vec![
                     DatabaseNodeView {
                         name: "primary".into(),
+                        band: Band::Unknown,
+                        faults: vec![
+                            "primary cannot be reached: connection refused at 10.0.3.4:5432.".into(),
+                        ],
                         role: DatabaseRole::Unreachable {
                             error: "connection refused at 10.0.3.4:5432".into(),
                             since_ms: Some(self.now_ms - 95_000),
                         },
                     },
-                    standby(DatabaseRole::Standby {
-                        lag_bytes: None,
-                        last_message_age_ms: None,
-                    }),
+                    standby(
+                        DatabaseRole::Standby {
+                            lag_bytes: None,
+                            last_message_age_ms: None,
+                        },
+                        Band::Degraded,
+                        &["standby receives nothing from a primary, and falls behind."],
+                    ),
                 ],
             },
         }

@@ -6,7 +6,6 @@ pub mod alerts;
 pub mod backup_programs;
 pub mod cluster_node;
 pub mod commit_times;
-pub mod database_nodes;
 pub mod database_sessions;
 pub mod http_source;
 pub mod kubernetes;

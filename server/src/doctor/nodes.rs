@@ -1,14 +1,11 @@
 //! Whether the nodes of the watched PostgreSQL cluster can be asked, and make up one cluster.
 
-use quarterdeck_app::view::estate::DatabaseRole;
+use quarterdeck_domain::cluster::{NodeSight, Part, Topology, TopologyVerdict};
 use time::OffsetDateTime;
 
 use super::{Finding, skew};
 use crate::{
-    clients::{
-        PostgresNode, database_nodes,
-        postgres_node::{NodeError, NodeFacts},
-    },
+    clients::{PostgresNode, cluster_node::ClusterNode},
     clock::Clock,
     config::postgres::PostgresNodeConfig,
 };
@@ -30,7 +27,7 @@ pub(super) async fn check(nodes: &[PostgresNodeConfig], clock: &dyn Clock) -> (V
         );
     }
     let mut findings = Vec::new();
-    let mut answers: Vec<(String, Result<NodeFacts, NodeError>)> = Vec::new();
+    let mut sights = Vec::new();
     let mut newest = None;
     for config in nodes {
         let node = match PostgresNode::new(config) {
@@ -45,15 +42,15 @@ pub(super) async fn check(nodes: &[PostgresNodeConfig], clock: &dyn Clock) -> (V
                 continue;
             }
         };
-        let answer = node.ask().await;
-        if answer.is_ok() {
+        let sight = ClusterNode::new(node.connection()).look().await;
+        if sight.answer.is_ok() {
             let (finding, major) = clock_and_version(&node, clock).await;
             findings.push(finding);
             newest = newest.max(major);
         }
-        answers.push((config.name.clone(), answer));
+        sights.push(sight);
     }
-    findings.extend(roles(&answers, clock.now()));
+    findings.extend(roles(&sights));
     (findings, newest)
 }
 
@@ -75,56 +72,47 @@ async fn clock_and_version(node: &PostgresNode, clock: &dyn Clock) -> (Finding, 
 }
 
 /// One finding a node, and one on the cluster as a whole. Pure.
-fn roles(answers: &[(String, Result<NodeFacts, NodeError>)], now: OffsetDateTime) -> Vec<Finding> {
+fn roles(sights: &[NodeSight]) -> Vec<Finding> {
+    let topology = Topology::new(sights);
+    let faults = topology.faults();
     let mut findings = Vec::new();
-    let mut primaries = Vec::new();
-    for ((_, answer), view) in answers.iter().zip(database_nodes::combine(answers, &[], now)) {
-        let name = view.name;
-        findings.push(match (view.role, answer) {
-            (DatabaseRole::Primary { streaming_standbys }, _) => {
-                primaries.push(name.clone());
-                Finding::ok(
-                    AREA,
-                    name,
-                    format!("primary, {streaming_standbys} standbys stream from it"),
-                )
+    for sight in sights {
+        let name = sight.name.as_str();
+        let faults = faults.iter().filter(|(of, _)| of == name);
+        let faults: Vec<_> = faults.map(|(_, fault)| fault.as_str()).collect();
+        findings.push(match &sight.answer {
+            Err(silence) => {
+                // A role that may see too little is told the statement in the refusal itself.
+                let mend = silence
+                    .find("GRANT ")
+                    .and_then(|at| silence.get(at..))
+                    .map_or_else(
+                        || "Start it, or correct its url and pg_hba.conf.".to_owned(),
+                        |grant| format!("{grant};"),
+                    );
+                Finding::fail(AREA, name, silence.as_str(), mend)
             }
-            (
-                DatabaseRole::Standby {
-                    last_message_age_ms: None,
-                    ..
+            Ok(_) if !faults.is_empty() => {
+                let mend = "The runbook failover says what to do; for a standby check primary_conninfo, its slot and its log.";
+                Finding::warn(AREA, name, faults.join(" "), mend)
+            }
+            Ok(state) => Finding::ok(
+                AREA,
+                name,
+                match &state.part {
+                    Part::Primary(primary) => {
+                        format!("primary, {} stream from it", primary.followers.len())
+                    }
+                    Part::Standby(_) => match topology.behind(name) {
+                        Some((_, behind)) => format!("standby, {behind} bytes behind"),
+                        None => "standby, lag not known".to_owned(),
+                    },
                 },
-                _,
-            ) => {
-                let mend = "Check primary_conninfo, the replication slot, and the standby's log.";
-                Finding::warn(AREA, name, "standby that does not stream: it falls behind", mend)
-            }
-            (
-                DatabaseRole::Standby {
-                    lag_bytes,
-                    last_message_age_ms: Some(age),
-                },
-                _,
-            ) => {
-                let lag =
-                    lag_bytes.map_or_else(|| "lag not known".to_owned(), |lag| format!("{lag} bytes behind"));
-                Finding::ok(
-                    AREA,
-                    name,
-                    format!("standby, {lag}, last heard of its primary {age} ms ago"),
-                )
-            }
-            (DatabaseRole::Unreachable { error, .. }, Err(NodeError::NotPermitted { role })) => {
-                Finding::fail(AREA, name, error, format!("GRANT pg_monitor TO {role};"))
-            }
-            (DatabaseRole::Unreachable { error, .. }, _) => {
-                Finding::fail(AREA, name, error, "Start it, or correct its url and pg_hba.conf.")
-            }
+            ),
         });
     }
-    match primaries.as_slice() {
-        [_] => {}
-        [] => {
+    match topology.verdict() {
+        TopologyVerdict::NoPrimary { .. } => {
             let mend = "Add the primary as a [[postgres]] entry, or find out why there is none.";
             findings.push(Finding::warn(
                 AREA,
@@ -133,47 +121,55 @@ fn roles(answers: &[(String, Result<NodeFacts, NodeError>)], now: OffsetDateTime
                 mend,
             ));
         }
-        several => {
-            let seen = format!("{} all take writes: the cluster is split", several.join(", "));
+        TopologyVerdict::SplitBrain { primaries } => {
+            let seen = format!("{} all take writes: the cluster is split", primaries.join(", "));
             let mend = "Fence all but one before anything else; what was written to the others has to be reconciled.";
             findings.push(Finding::fail(AREA, "one primary", seen, mend));
         }
+        TopologyVerdict::NoNodes | TopologyVerdict::Healthy { .. } | TopologyVerdict::Degraded { .. } => {}
     }
     findings
 }
 
 #[cfg(test)]
 mod tests {
-    use time::macros::datetime;
+    use quarterdeck_domain::cluster::{Lsn, NodeState, PrimaryState, StandbyState};
 
     use super::{super::Outcome, *};
-    use crate::clients::postgres_node::NodePart;
 
-    fn node(name: &str, part: NodePart) -> (String, Result<NodeFacts, NodeError>) {
-        (
-            name.into(),
-            Ok(NodeFacts {
+    fn node(name: &str, part: Part) -> NodeSight {
+        NodeSight {
+            name: name.into(),
+            refuses: false,
+            answer: Ok(NodeState {
                 system_identifier: Some(1),
+                version: 15,
                 timeline: Some(1),
+                read_only: false,
                 part,
+                slots: vec![],
+                archiver: None,
             }),
-        )
+        }
     }
 
     #[test]
     fn a_split_cluster_and_a_missing_right_fail() {
-        let primary = || NodePart::Primary {
-            wal_position: 5,
-            streaming_standbys: 0,
+        let primary = || {
+            Part::Primary(PrimaryState {
+                flushed: Lsn::from_bytes(5),
+                followers: vec![],
+                synchronous_standby_names: String::new(),
+                oldest_transaction_ms: None,
+                base_backup: false,
+            })
         };
-        let now = datetime!(2026-01-02 03:00 UTC);
-        let blind = (
-            "c".to_owned(),
-            Err(NodeError::NotPermitted {
-                role: "watcher".into(),
-            }),
-        );
-        let findings = roles(&[node("a", primary()), node("b", primary()), blind], now);
+        let blind = NodeSight {
+            name: "c".into(),
+            refuses: true,
+            answer: Err("its role may not see replication; GRANT pg_monitor TO watcher".into()),
+        };
+        let findings = roles(&[node("a", primary()), node("b", primary()), blind]);
         let failed: Vec<_> = findings
             .iter()
             .filter_map(|f| match &f.outcome {
@@ -188,12 +184,15 @@ mod tests {
 
     #[test]
     fn a_standby_alone_is_warned_about() {
-        let part = NodePart::Standby {
-            received: Some(1),
-            replayed: Some(1),
-            last_message_age_ms: None,
-        };
-        let findings = roles(&[node("s", part)], datetime!(2026-01-02 03:00 UTC));
+        let part = Part::Standby(StandbyState {
+            received: Some(Lsn::from_bytes(1)),
+            replayed: Some(Lsn::from_bytes(1)),
+            receiver: None,
+            last_transaction_age_ms: None,
+            replay_paused: false,
+            synchronous_standby_names: String::new(),
+        });
+        let findings = roles(&[node("s", part)]);
         assert!(
             findings.iter().all(|f| matches!(f.outcome, Outcome::Warn { .. })),
             "{findings:?}"

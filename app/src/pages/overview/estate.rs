@@ -13,41 +13,32 @@ use crate::{
     view::estate::{DatabaseNodeView, DatabaseRole, SourceState, SourceView},
 };
 
-/// Band, role and details of a node. A standby that cannot be measured, or is not connected, is not healthy.
-fn node_facts(role: &DatabaseRole) -> (Band, &'static str, Vec<String>) {
-    match role {
+/// Role and details of a node.
+fn node_facts(node: &DatabaseNodeView) -> (&'static str, Vec<String>) {
+    let (word, mut facts) = match &node.role {
         DatabaseRole::Primary {
             streaming_standbys: 0,
-        } => (
-            Band::Degraded,
-            "primary",
-            vec!["no standby streams from it".to_owned()],
-        ),
+        } => ("primary", vec![]),
         DatabaseRole::Primary {
             streaming_standbys: 1,
-        } => (Band::Ok, "primary", vec!["1 standby streams".to_owned()]),
+        } => ("primary", vec!["1 standby streams".to_owned()]),
         DatabaseRole::Primary {
             streaming_standbys: n,
-        } => (Band::Ok, "primary", vec![format!("{n} standbys stream")]),
+        } => ("primary", vec![format!("{n} standbys stream")]),
         DatabaseRole::Standby {
             lag_bytes,
             last_message_age_ms,
         } => {
             let lag =
                 lag_bytes.map_or_else(|| "lag not known".to_owned(), |n| format!("{} behind", bytes(n)));
-            let heard = last_message_age_ms.map_or_else(
-                || "not connected, falls behind".to_owned(),
-                |ms| format!("heard {} ago", length(ms)),
-            );
-            let band = match (lag_bytes, last_message_age_ms) {
-                (_, None) => Band::Alert,
-                (None, Some(_)) => Band::Unknown,
-                (Some(_), Some(_)) => Band::Ok,
-            };
-            (band, "standby", vec![lag, heard])
+            let heard = last_message_age_ms.map(|ms| format!("heard {} ago", length(ms)));
+            ("standby", std::iter::once(lag).chain(heard).collect())
         }
-        DatabaseRole::Unreachable { error, .. } => (Band::Unknown, "unreachable", vec![error.clone()]),
-    }
+        // The fault says why.
+        DatabaseRole::Unreachable { .. } => ("unreachable", vec![]),
+    };
+    facts.extend(node.faults.iter().cloned());
+    (word, facts)
 }
 
 /// Nodes of the watched PostgreSQL.
@@ -86,7 +77,8 @@ pub(super) fn Databases(state: State) -> impl IntoView {
 
 #[component]
 fn Node(node: DatabaseNodeView, clock: RwSignal<Clock>) -> impl IntoView {
-    let (band, word, facts) = node_facts(&node.role);
+    let band = node.band;
+    let (word, facts) = node_facts(&node);
     let since_ms = match node.role {
         DatabaseRole::Unreachable { since_ms, .. } => since_ms,
         DatabaseRole::Primary { .. } | DatabaseRole::Standby { .. } => None,
@@ -168,31 +160,5 @@ fn Source(source: SourceView, clock: RwSignal<Clock>) -> impl IntoView {
                 {source.note.filter(|_| !up).map(|note| view! { <span>{note}</span> })}
             </td>
         </tr>
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_standby_that_is_not_heard_of_is_not_healthy() {
-        let standby = |lag_bytes, last_message_age_ms| {
-            node_facts(&DatabaseRole::Standby {
-                lag_bytes,
-                last_message_age_ms,
-            })
-            .0
-        };
-        assert_eq!(standby(Some(0), Some(800)), Band::Ok);
-        assert_eq!(standby(Some(0), None), Band::Alert);
-        assert_eq!(standby(None, Some(800)), Band::Unknown);
-        assert_eq!(
-            node_facts(&DatabaseRole::Primary {
-                streaming_standbys: 0
-            })
-            .0,
-            Band::Degraded
-        );
     }
 }

@@ -88,9 +88,25 @@ pub(super) fn worst_first(view: &OverviewView) -> Vec<Worst> {
         href: href.to_owned(),
     };
     for node in &view.databases {
-        match node.role {
-            DatabaseRole::Unreachable { .. } => ranked.push((5, unknown(&node.name, "#databases"))),
-            DatabaseRole::Primary { .. } | DatabaseRole::Standby { .. } => {}
+        let faulty = |band| Worst {
+            band,
+            title: node.name.clone(),
+            detail: node
+                .faults
+                .first()
+                .cloned()
+                .unwrap_or_else(|| "takes writes beside another".to_owned()),
+            href: "/database/topology".to_owned(),
+        };
+        match (&node.role, node.band) {
+            (DatabaseRole::Unreachable { .. }, _) => ranked.push((5, unknown(&node.name, "#databases"))),
+            (DatabaseRole::Primary { .. } | DatabaseRole::Standby { .. }, band @ Band::Alert) => {
+                ranked.push((7, faulty(band)));
+            }
+            (DatabaseRole::Primary { .. } | DatabaseRole::Standby { .. }, band @ Band::Degraded) => {
+                ranked.push((2, faulty(band)));
+            }
+            (DatabaseRole::Primary { .. } | DatabaseRole::Standby { .. }, Band::Ok | Band::Unknown) => {}
         }
     }
     let lost = view.tiles().filter(|t| with_it(t)).count();

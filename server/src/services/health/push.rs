@@ -85,6 +85,11 @@ fn settle_node(old: &DatabaseNodeView, node: &mut DatabaseNodeView) {
     if calm(&old.role) && calm(&node.role) {
         node.role = old.role.clone();
     }
+    // "has heard nothing for 41 s" is the same fault as a second ago.
+    let words = |fault: &String| fault.replace(|c: char| c.is_ascii_digit(), "");
+    if old.faults.iter().map(words).eq(node.faults.iter().map(words)) {
+        node.faults.clone_from(&old.faults);
+    }
 }
 
 /// A reading that goes on being stale is no news: the first age is kept.

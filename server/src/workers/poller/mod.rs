@@ -20,15 +20,18 @@ use tokio_util::sync::CancellationToken;
 use self::sources::Sources;
 use super::{leadership::Leadership, relay::Relay};
 use crate::{
-    clients::{AlertmanagerClient, MetricsReader, PostgresNode, PrometheusClient, promql},
+    clients::{AlertmanagerClient, MetricsReader, PrometheusClient, promql},
     clock::{Clock, unix_ms},
     config::poller::PollerConfig,
     db::health_transitions,
     entropy::Entropy,
-    services::health::{
-        engine::{Engine, SPARK_STEP_S, TransitionRecord},
-        hub::Hub,
-        push::{PushConfig, settle},
+    services::{
+        cluster::WatchedCluster,
+        health::{
+            engine::{Engine, SPARK_STEP_S, TransitionRecord},
+            hub::Hub,
+            push::{PushConfig, settle},
+        },
     },
     telemetry::{
         metrics::Metrics,
@@ -52,7 +55,7 @@ pub struct PollerParts {
     /// Where silences come from.
     pub alertmanager: Option<AlertmanagerClient>,
     /// The watched cluster.
-    pub nodes: Vec<PostgresNode>,
+    pub cluster: Arc<WatchedCluster>,
     /// The console's own database.
     pub pool: PgPool,
     /// The way to other replicas.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::PollerParts;
 use crate::{
-    clients::{MetricsReader, PollResult, alerts, database_nodes},
+    clients::{MetricsReader, PollResult, alerts},
     clock::unix_ms,
     config::poller::PollerConfig,
     services::{health::engine::Poll, runbooks},
@@ -72,12 +72,7 @@ impl Sources {
                 None => None,
             }
         };
-        let nodes = futures::future::join_all(
-            parts
-                .nodes
-                .iter()
-                .map(|node| async { (node.name().to_owned(), node.ask().await) }),
-        );
+        let nodes = parts.cluster.looked();
         let redis = async {
             match &parts.relay {
                 Some(relay) => Some(relay.ping().await),
@@ -154,7 +149,7 @@ impl Sources {
             None => states.push(not_configured("Redis", "A single console does without it.")),
         }
         self.states.clone_from(&states);
-        self.nodes = database_nodes::combine(&nodes, &self.nodes, at);
+        self.nodes = DatabaseNodeView::all(&nodes.sights, nodes.at_ms, &self.nodes);
         Poll {
             at,
             readings: result
