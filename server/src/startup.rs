@@ -37,6 +37,8 @@ use crate::{
         audit::{AuditLog, EventMaker, Recorder},
         backups::{
             drills::{Drills, DrillsParts},
+            runs::{Runs, RunsParts},
+            verification::Verifications,
             watch::{BackupWatch, BackupWatchParts},
         },
         cluster::WatchedCluster,
@@ -50,7 +52,8 @@ use crate::{
     },
     telemetry::metrics::Metrics,
     workers::{
-        announcements, backup_watch, cluster, database_host, drills, emergency, executor,
+        announcements, backup_watch, backups as backup_making, cluster, database_host, drills, emergency,
+        executor,
         leadership::{self, Leadership},
         maintenance,
         notifier::{Notifier, Way},
@@ -264,6 +267,41 @@ impl Console {
                 stop.clone(),
             ));
         }
+        let backup_runs = match &config.backups {
+            None => None,
+            Some(section) => {
+                let runs = Arc::new(
+                    Runs::new(RunsParts {
+                        config: section.clone(),
+                        nodes: &config.postgres,
+                        cluster: Arc::clone(&watched),
+                        pool: pool.clone(),
+                        clock: Arc::clone(&clock),
+                        entropy: Arc::clone(&entropy),
+                        stop: stop.clone(),
+                    })
+                    .context("[backups]")?,
+                );
+                let verifications = Arc::new(
+                    Verifications::new(
+                        section.clone(),
+                        pool.clone(),
+                        Arc::clone(&clock),
+                        Arc::clone(&entropy),
+                        stop.clone(),
+                    )
+                    .context("[backups]")?,
+                );
+                workers.spawn(backup_making::run(
+                    Arc::clone(&runs),
+                    Arc::clone(&verifications),
+                    Arc::clone(&clock),
+                    leadership.clone(),
+                    stop.clone(),
+                ));
+                Some((runs, verifications))
+            }
+        };
         if let Some(redis) = &config.redis {
             workers.spawn(relay::listen(redis.clone(), heard, stop.clone()));
         }
@@ -316,6 +354,7 @@ impl Console {
             maintenance,
             backups,
             drills,
+            backup_runs,
             profile,
             clock: Arc::clone(&clock),
             grafana_url: config.server.grafana_url.clone(),

@@ -3,6 +3,9 @@
 pub mod archive;
 pub mod drills;
 pub mod inventory;
+mod making;
 mod rto;
+pub mod runs;
+pub mod verification;
 mod views;
 pub mod watch;

@@ -31,7 +31,7 @@ use url::Url;
 use super::{
     actions::{Actions, Emergency},
     audit::{AuditLog, Origin, Selection},
-    backups::{drills::Drills, watch::BackupWatch},
+    backups::{drills::Drills, runs::Runs, verification::Verifications, watch::BackupWatch},
     cluster::WatchedCluster,
     database::WatchedSessions,
     failover::Failover,
@@ -73,6 +73,8 @@ pub struct ConsoleService {
     pub backups: Option<Arc<BackupWatch>>,
     /// Restore drills, where they are configured.
     pub drills: Option<Arc<Drills>>,
+    /// Making backups and reading kept ones again, where that is this console's business.
+    pub backup_runs: Option<(Arc<Runs>, Arc<Verifications>)>,
     /// What is watched.
     pub profile: Arc<Profile>,
     /// The time.

@@ -2,6 +2,7 @@
 
 pub mod announcements;
 pub mod backup_watch;
+pub mod backups;
 pub mod cluster;
 pub mod database_host;
 pub mod drills;

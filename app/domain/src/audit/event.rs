@@ -195,6 +195,20 @@ actions! {
     BackupPinned = "backup.pinned",
     /// Somebody let a pinned backup go.
     BackupUnpinned = "backup.unpinned",
+    /// Somebody had a backup made now.
+    BackupRunStarted = "backup.run_started",
+    /// A backup was made, read to its end and stored.
+    BackupRunSucceeded = "backup.run_succeeded",
+    /// A backup could not be made.
+    BackupRunFailed = "backup.run_failed",
+    /// A backup that was being made was given up because somebody wanted that.
+    BackupRunCancelled = "backup.run_cancelled",
+    /// The console that made a backup was not heard of any more.
+    BackupRunLost = "backup.run_lost",
+    /// A job elsewhere told how its backup went.
+    BackupRunReported = "backup.run_reported",
+    /// A kept backup was read again and is not what it was.
+    BackupFoundDamaged = "backup.found_damaged",
     /// Another policy for guarded actions came into force.
     PolicyChanged = "policy.changed",
     /// Somebody made an API token.

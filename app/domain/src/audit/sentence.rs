@@ -244,6 +244,51 @@ fn deed(event: &Event) -> Deed {
             "noticed",
             &format!("that {} do not take writes at once any more", detail("nodes")),
         ),
+        Action::BackupRunStarted => {
+            Deed::new("start", "started", &format!("a backup now: {}", detail("method")))
+        }
+        Action::BackupRunSucceeded => Deed::new(
+            "make",
+            "made",
+            &format!("the backup {} ({})", detail("backup"), detail("method")),
+        ),
+        Action::BackupRunFailed => Deed::new(
+            "make",
+            "made",
+            &format!("a backup ({}): {}", detail("method"), detail("error")),
+        ),
+        Action::BackupRunCancelled => Deed::new(
+            "give up",
+            "gave up",
+            &format!(
+                "the backup that was being made ({}), as {} wanted",
+                detail("method"),
+                detail("by")
+            ),
+        ),
+        Action::BackupRunLost => Deed::new(
+            "give up",
+            "gave up",
+            &format!(
+                "a backup ({}) for lost: the console {} that made it is not heard of any more",
+                detail("method"),
+                detail("host")
+            ),
+        ),
+        Action::BackupRunReported => Deed::new(
+            "report",
+            "reported",
+            &format!(
+                "a backup that was made elsewhere ({}): it {}",
+                detail("method"),
+                detail("state")
+            ),
+        ),
+        Action::BackupFoundDamaged => Deed::new(
+            "find",
+            "found",
+            &format!("the backup {object} damaged: {}", detail("damage")),
+        ),
         Action::PolicyChanged => Deed::new(
             "bring",
             "brought",

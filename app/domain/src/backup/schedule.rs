@@ -52,6 +52,21 @@ impl Schedule {
         OffsetDateTime::from_unix_timestamp(next.timestamp()).ok()
     }
 
+    /// The last time that isn't after `at`. None if there was none.
+    #[must_use]
+    pub fn last_until(&self, at: OffsetDateTime) -> Option<OffsetDateTime> {
+        let whole = DateTime::<Utc>::from_timestamp(at.unix_timestamp(), 0)?;
+        let last = self.pattern.find_previous_occurrence(&whole, true).ok()?;
+        OffsetDateTime::from_unix_timestamp(last.timestamp()).ok()
+    }
+
+    /// The time that is to have its run now, unless it had it already: the last one, within its grace. A time that passed while no
+    /// console ran is missed and not made up for.
+    #[must_use]
+    pub fn due(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        self.last_until(now).filter(|last| now - *last <= self.grace)
+    }
+
     /// The times in `from..to`, the oldest first.
     pub fn times(&self, from: OffsetDateTime, to: OffsetDateTime) -> impl Iterator<Item = OffsetDateTime> {
         let before = from - Duration::NANOSECOND;
@@ -257,6 +272,23 @@ mod tests {
         let expected = nightly().judge(runs, NIGHT - Duration::DAY, NIGHT + Duration::days(2), now);
         assert_eq!(expected.len(), 3);
         (expected[1].state, expected[1].run.map(|run| run.as_u128()))
+    }
+
+    #[test]
+    fn a_time_is_due_within_its_grace() {
+        let nightly = Schedule::new("0 2 * * *", 900).unwrap();
+        let time = datetime!(2026-11-29 2:00 UTC);
+        for (now, expected) in [
+            (datetime!(2026-11-29 2:00:00.3 UTC), Some(time)),
+            (datetime!(2026-11-29 2:15 UTC), Some(time)),
+            (datetime!(2026-11-29 2:15:01 UTC), None),
+            (datetime!(2026-11-30 1:59:59.9 UTC), None),
+        ] {
+            assert_eq!(nightly.due(now), expected, "{now}");
+        }
+        let weekly = Schedule::new("0 4 * * SUN", 900).unwrap();
+        let last = weekly.last_until(datetime!(2026-11-28 23:00 UTC));
+        assert_eq!(last, Some(datetime!(2026-11-22 4:00 UTC)));
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub async fn take_dump(
         "--dbname",
         target.address(),
     ];
-    let dump = job.postgres_program("pg_dump", &arguments, target.environment());
+    let dump = job.postgres_program("pg_dump", &arguments, target.ending_environment(&server));
     let counted = job.within(async {
         let on = |table: &str| job.progress.line(&format!("counting the rows of {table}"));
         figures(&mut connection, taken, &on).await.map_err(failed)

@@ -91,12 +91,11 @@ pub enum BackupError {
     Store(#[from] StoreError),
 }
 
-/// What is found in what a program or server says, what to make of it, and whether the backup is to blame.
-const ADVICE: [(&[&str], &str, bool); 11] = [
+/// What is found in what a program or server says, and what to make of it.
+const ADVICE: [(&[&str], &str); 11] = [
     (
         &["No space left on device", "File too large", "Disk quota exceeded"],
         "The disk is full, and nothing of this run counts as a backup. Make room in backups.directory (or on the server, if it is the server that says so) and run it again.",
-        false,
     ),
     (
         &[
@@ -105,7 +104,6 @@ const ADVICE: [(&[&str], &str, bool); 11] = [
             "unsupported version",
         ],
         "The program is older than the server. Install the programs of the server's version on the console's machine and set backups.programs to their directory.",
-        false,
     ),
     (
         &[
@@ -115,12 +113,10 @@ const ADVICE: [(&[&str], &str, bool); 11] = [
             "NOAUTH",
         ],
         "The server does not know the console. Correct the user and password of the address.",
-        false,
     ),
     (
         &["no pg_hba.conf entry"],
         "The server lets nobody in from here. Add a line to its pg_hba.conf for the role of backup_url, for base backups one for the database `replication`.",
-        false,
     ),
     (
         &[
@@ -130,12 +126,10 @@ const ADVICE: [(&[&str], &str, bool); 11] = [
             "row-level security",
         ],
         "The role of backup_url may not read all of it. As a superuser: ALTER ROLE ... REPLICATION; GRANT pg_read_all_data, pg_monitor TO ...; where row-level security is used, BYPASSRLS.",
-        false,
     ),
     (
         &["Permission denied", "Read-only file system"],
         "The console may not use a file there. Mend its rights and run it again.",
-        false,
     ),
     (
         &[
@@ -144,15 +138,14 @@ const ADVICE: [(&[&str], &str, bool); 11] = [
             "remaining connection slots",
         ],
         "The server has no place left. Raise max_wal_senders or max_connections, or end what takes the places.",
-        false,
     ),
     (
         &["does not exist"],
         "What is to be backed up isn't there. Correct backups.database or backup_url.",
-        false,
     ),
     (
         &[
+            "cannot be reached",
             "Connection refused",
             "could not connect",
             "connection to server",
@@ -172,26 +165,46 @@ const ADVICE: [(&[&str], &str, bool); 11] = [
             "Server closed the connection",
         ],
         "The server is away, or broke off in the middle. Nothing of this run counts as a backup. When the server is back, run it again; the next scheduled run does so too.",
-        false,
     ),
     (
         &["Cannot allocate memory", "out of memory", "Out of memory"],
         "There is too little memory. Nothing of this run counts as a backup.",
-        false,
     ),
     (
         &[""],
         "Nothing of this run counts as a backup. Its log says more.",
-        true,
     ),
 ];
 
-/// What to make of something that was said, and whether the backup itself may be to blame.
-fn advice(said: &str) -> (&'static str, bool) {
+/// The programs that read what is kept. What they find says nothing about servers and connections.
+const READERS: [&str; 5] = [
+    "pg_restore",
+    "tar",
+    "pg_verifybackup",
+    "redis-check-rdb",
+    "redis-check-aof",
+];
+/// What keeps even them from reading.
+const IN_THE_WAY: [&str; 8] = [
+    "No space left on device",
+    "File too large",
+    "Disk quota exceeded",
+    "Permission denied",
+    "Read-only file system",
+    "Cannot allocate memory",
+    "out of memory",
+    "Out of memory",
+];
+
+/// What to make of something that a program or a server said, and whether the backup itself is to blame.
+fn advice(program: &str, said: &str) -> (&'static str, bool) {
+    if READERS.contains(&program) && !IN_THE_WAY.iter().any(|sign| said.contains(sign)) {
+        return ("It can't be restored from as it is.", true);
+    }
     ADVICE
         .iter()
-        .find(|(signs, _, _)| signs.iter().any(|sign| said.contains(sign)))
-        .map_or(("", true), |(_, advice, blames)| (advice, *blames))
+        .find(|(signs, _)| signs.iter().any(|sign| said.contains(sign)))
+        .map_or(("", false), |(_, advice)| (advice, false))
 }
 
 impl BackupError {
@@ -211,7 +224,7 @@ impl BackupError {
             .get(last.len().saturating_sub(3)..)
             .unwrap_or_default()
             .join("; ");
-        let (advice, blames_content) = advice(&lines.join("\n"));
+        let (advice, blames_content) = advice(program, &lines.join("\n"));
         Self::Program {
             program: program.to_owned(),
             how: format!("ended with {status}"),
@@ -230,7 +243,7 @@ impl BackupError {
         Self::Server {
             what: what.to_owned(),
             reason: excerpt(reason.as_bytes()),
-            advice: advice(reason).0,
+            advice: advice("", reason).0,
         }
     }
 

@@ -411,8 +411,19 @@ pub async fn check_aof(job: &Job, directory: &Path) -> Result<(), BackupError> {
         .await
         .map_err(job.disk(directory))?;
     while let Some(entry) = entries.next_entry().await.map_err(job.disk(directory))? {
-        if entry.file_name().to_string_lossy().ends_with(MANIFEST_END) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(MANIFEST_END) {
             manifest = Some(entry.path().display().to_string());
+        } else if name.ends_with(".base.rdb") {
+            // The program lets it pass, though a snapshot of nothing has its frame.
+            let bytes = tokio::fs::metadata(entry.path())
+                .await
+                .map_err(job.disk(directory))?
+                .len();
+            if bytes == 0 {
+                let what = format!("{name} is empty");
+                return Err(BackupError::Damaged { what });
+            }
         }
     }
     let Some(manifest) = manifest else {

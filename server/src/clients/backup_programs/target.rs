@@ -92,12 +92,23 @@ impl Target {
         environment
     }
 
+    /// The same, of which nothing goes on at the server when the program is ended, though it waits for a lock there.
+    pub(super) fn ending_environment(&self, server: &Server) -> BTreeMap<String, OsString> {
+        let mut environment = self.environment();
+        if server.version_num >= 140_000 {
+            let check = "-c client_connection_check_interval=5s";
+            environment.insert("PGOPTIONS".to_owned(), check.into());
+        }
+        environment
+    }
+
     /// A connection of its own, on which nothing runs out of time.
     pub(crate) async fn connect(&self) -> Result<PgConnection, BackupError> {
         let connecting = async {
             let mut connection = PgConnection::connect_with(&self.options).await?;
             sqlx::raw_sql(
-                "SET statement_timeout = 0; SET lock_timeout = '60s'; SET idle_in_transaction_session_timeout = 0;",
+                "SET statement_timeout = 0; SET lock_timeout = '60s'; SET idle_in_transaction_session_timeout = 0;
+                 SELECT set_config(name, '5s', false) FROM pg_settings WHERE name = 'client_connection_check_interval';",
             )
             .execute(&mut connection)
             .await?;
