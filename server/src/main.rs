@@ -5,7 +5,13 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use quarterdeck::{
-    cli, clients, clock::SystemClock, config::Config, db, doctor, entropy::SystemEntropy, startup::Console,
+    cli::{self, backup::BackupCommand},
+    clients,
+    clock::SystemClock,
+    config::Config,
+    db, doctor,
+    entropy::SystemEntropy,
+    startup::Console,
     telemetry,
 };
 use tokio::net::TcpListener;
@@ -47,6 +53,9 @@ enum Command {
     /// Verify or export the audit log
     #[command(subcommand)]
     Audit(cli::audit::AuditCommand),
+    /// Tell the console of backups that are made elsewhere; look at what is kept
+    #[command(subcommand)]
+    Backup(cli::backup::BackupCommand),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +86,18 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Audit(command) => cli::audit::run(command, &load(&cli.config)?.database, out).await?,
         Command::User(command) => cli::user::run(command, &load(&cli.config)?.database, out).await?,
+        // A job is run wherever it is: it needs no configuration.
+        Command::Backup(BackupCommand::Run {
+            method,
+            console,
+            token_file,
+            file,
+            command,
+        }) => return Ok(cli::backup::run_job(method, console, token_file, file, command).await),
+        Command::Backup(BackupCommand::List) => cli::backup::list(&load(&cli.config)?, out).await?,
+        Command::Backup(BackupCommand::Verify { name }) => {
+            return cli::backup::verify(&load(&cli.config)?, &name, out).await;
+        }
         Command::Migrate => cli::migrate::run(&load(&cli.config)?.database, out).await?,
         Command::Doctor => {
             let report = doctor::run(&load(&cli.config)?).await;

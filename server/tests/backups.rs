@@ -10,6 +10,13 @@
 #[path = "support/database.rs"]
 mod database;
 
+#[expect(dead_code, reason = "each test binary uses its part of the shared support")]
+#[path = "support/deck.rs"]
+mod deck;
+#[expect(dead_code, reason = "each test binary uses its part of the shared support")]
+#[path = "api_tokens/makes.rs"]
+mod makes;
+
 #[path = "backups/broken.rs"]
 mod broken;
 #[path = "backups/damaged.rs"]
@@ -24,3 +31,5 @@ mod made;
 mod scheduled;
 #[path = "backups/stores.rs"]
 mod stores;
+#[path = "backups/told.rs"]
+mod told;

@@ -1,6 +1,7 @@
 //! The server's side of the pages' port: decide, then answer.
 
 mod actions;
+mod backup_runs;
 
 use std::sync::Arc;
 

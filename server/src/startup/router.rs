@@ -137,6 +137,21 @@ pub(super) fn router(state: &AppState) -> (Router, Vec<Door>) {
             post(actions::review),
         )
         .post(
+            "/api/v1/backups/runs",
+            Access::Call(Permission::ReportBackups),
+            post(rest::backups::report),
+        )
+        .post(
+            "/api/v1/backups/now",
+            Access::Call(Permission::RunBackups),
+            post(rest::backups::now),
+        )
+        .post(
+            "/api/v1/backups/runs/{id}/cancel",
+            Access::Call(Permission::RunBackups),
+            post(rest::backups::cancel),
+        )
+        .post(
             "/emergency",
             Access::Form(Permission::BreakGlassWithoutDatabase),
             post(emergency::begin),

@@ -35,10 +35,10 @@ pub struct RunRow {
 const COLUMNS: &str = "id, method, origin, scheduled_for, asked_by, host, state, began_at, ended_at, alive_until, cancel_asked_by, phase, done_bytes, total_bytes, command, exit_code, log, error, backup";
 
 /// How far a run is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Beat<'a> {
-    /// Until when it counts as alive.
-    pub alive_until: OffsetDateTime,
+    /// For how long it counts as alive from now on, by the database's clock: consoles' own may differ.
+    pub alive_for_s: f64,
     /// What it does, in words.
     pub phase: &'a str,
     /// Bytes of that which are done.
@@ -53,15 +53,15 @@ pub struct Beat<'a> {
     pub log: &'a str,
 }
 
-/// Writes a run down; answers whether that was possible: not while another one of its method goes on, and not for a time of the
+/// Writes a run down, which counts as alive for `alive_for_s` by the database's clock; answers whether that was possible: not while another one of its method goes on, and not for a time of the
 /// schedule that had its run.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn insert(executor: impl PgExecutor<'_>, row: &RunRow) -> Result<bool, DbError> {
+pub async fn insert(executor: impl PgExecutor<'_>, row: &RunRow, alive_for_s: f64) -> Result<bool, DbError> {
     let done = sqlx::query(AssertSqlSafe(format!(
         "insert into quarterdeck.backup_runs ({COLUMNS})
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + make_interval(secs => $10), $11, $12, $13, $14, $15, $16, $17, $18, $19)
          on conflict do nothing"
     )))
     .bind(row.id)
@@ -73,7 +73,7 @@ pub async fn insert(executor: impl PgExecutor<'_>, row: &RunRow) -> Result<bool,
     .bind(&row.state)
     .bind(row.began_at)
     .bind(row.ended_at)
-    .bind(row.alive_until)
+    .bind(alive_for_s)
     .bind(&row.cancel_asked_by)
     .bind(&row.phase)
     .bind(row.done_bytes)
@@ -99,11 +99,11 @@ pub async fn beat(
 ) -> Result<Option<Option<String>>, DbError> {
     Ok(sqlx::query_scalar(
         "update quarterdeck.backup_runs
-            set alive_until = greatest(alive_until, $2), phase = $3, done_bytes = $4, total_bytes = $5, command = $6, exit_code = $7, log = $8
+            set alive_until = now() + make_interval(secs => $2), phase = $3, done_bytes = $4, total_bytes = $5, command = $6, exit_code = $7, log = $8
           where id = $1 and state = 'running' returning cancel_asked_by",
     )
     .bind(id)
-    .bind(beat.alive_until)
+    .bind(beat.alive_for_s)
     .bind(beat.phase)
     .bind(beat.done_bytes)
     .bind(beat.total_bytes)
@@ -150,7 +150,7 @@ pub async fn lose(
 ) -> Result<Vec<RunRow>, DbError> {
     Ok(sqlx::query_as(AssertSqlSafe(format!(
         "update quarterdeck.backup_runs set state = 'lost', ended_at = $1, error = $2
-          where state = 'running' and origin <> 'outside' and alive_until < $1 returning {COLUMNS}"
+          where state = 'running' and origin <> 'outside' and alive_until < now() returning {COLUMNS}"
     )))
     .bind(at)
     .bind(error)

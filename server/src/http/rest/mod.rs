@@ -2,6 +2,7 @@
 
 pub mod actions;
 pub mod audit;
+pub mod backups;
 mod csv;
 pub mod database;
 pub mod health;

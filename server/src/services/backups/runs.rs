@@ -292,7 +292,7 @@ impl Runs {
         };
         within(async {
             let mut transaction = self.pool.begin().await?;
-            if !rows::insert(&mut *transaction, &row).await? {
+            if !rows::insert(&mut *transaction, &row, LEASE.as_seconds_f64()).await? {
                 return Err(RunError::UnderWay(method));
             }
             if let Wanted::Request(by) = wanted {
@@ -382,7 +382,7 @@ impl Runs {
         );
         within(async {
             let mut transaction = self.pool.begin().await?;
-            rows::insert(&mut *transaction, &row).await?;
+            rows::insert(&mut *transaction, &row, 0.0).await?;
             audit::append(&mut transaction, &event).await?;
             Ok(transaction.commit().await?)
         })
@@ -524,7 +524,7 @@ impl Runs {
         let reading = progress.read();
         let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         let beat = Beat {
-            alive_until: self.clock.now() + LEASE,
+            alive_for_s: LEASE.as_seconds_f64(),
             phase: &reading.phase,
             done_bytes: bytes(reading.done_bytes),
             total_bytes: reading.total_bytes.map(bytes),
