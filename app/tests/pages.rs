@@ -389,10 +389,10 @@ async fn a_new_token_is_shown_on_the_page_that_brings_it_and_a_refusal_says_what
         .await
         .has("value=\"qd_secret\"")
         .has("shown this once");
-    get("/account/tokens?error=no-scope", Scenario::Calm)
+    get("/account/tokens?error=no-such-token", Scenario::Calm)
         .await
         .has("role=\"alert\"")
-        .has("Choose at least one thing");
+        .has("does not work any more");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ import { test, expect, accountMenu } from "./support/console.mjs";
 
 const asked = (baseURL, path, token) => fetch(baseURL + path, { headers: { authorization: `Bearer ${token}` } });
 
-test("a token is made, used by a program, and revoked", async ({ page, signIn, baseURL }) => {
+test("a token is made, used by a program, and revoked", async ({ page, signIn, accounts, baseURL }) => {
   await signIn("auditor");
   await page.goto("/");
   await accountMenu(page).click();
@@ -13,14 +13,27 @@ test("a token is made, used by a program, and revoked", async ({ page, signIn, b
 
   // Without anything that it may be used for it is refused, and the page says what to change.
   const name = `report ${Date.now()}`;
+  const password = page.getByLabel("Your password");
   await page.getByLabel("Name").fill(name);
+  await page.getByLabel("Works for").selectOption("7 days");
+  await password.fill(accounts.auditor.password);
   await page.getByRole("button", { name: "Make it" }).click();
   await expect(page.getByRole("alert")).toContainText("Choose at least one thing");
 
-  await page.getByLabel("Name").fill(name);
-  await page.getByLabel("Works for").selectOption("7 days");
+  // What was typed is there again, but for the password; a wrong one is refused, too.
   await page.getByLabel("read the audit log").check();
+  await expect(password).toBeFocused();
+  await password.fill("not the password");
   await page.getByRole("button", { name: "Make it" }).click();
+  await expect(page.getByRole("alert")).toContainText("That is not your password");
+  await expect(page.getByLabel("Name")).toHaveValue(name);
+  await expect(page.getByLabel("Works for")).toHaveValue("7");
+  await expect(page.getByLabel("read the audit log")).toBeChecked();
+  await expect(password).toHaveValue("");
+
+  // Two clicks make one token, which is shown.
+  await password.fill(accounts.auditor.password);
+  await page.getByRole("button", { name: "Make it" }).dblclick();
   const field = page.getByRole("textbox", { name: "Your new token" });
   const token = await field.inputValue();
   expect(token).toMatch(/^qd_[\w-]{43}$/);
@@ -37,6 +50,7 @@ test("a token is made, used by a program, and revoked", async ({ page, signIn, b
   expect((await asked(baseURL, "/api/v1/health", token)).status).toBe(403);
 
   const item = page.getByRole("listitem").filter({ hasText: name });
+  await expect(item).toHaveCount(1);
   await page.reload();
   await expect(item).toContainText("Last used");
   await item.getByRole("button", { name: `Revoke ${name}` }).click();
@@ -45,11 +59,12 @@ test("a token is made, used by a program, and revoked", async ({ page, signIn, b
   expect((await asked(baseURL, "/api/v1/audit", token)).status).toBe(401);
 });
 
-test("accessible in both themes, on a desk and on a phone", async ({ page, signIn }) => {
+test("accessible in both themes, on a desk and on a phone", async ({ page, signIn, accounts }) => {
   await signIn("admin");
   await page.goto("/account/tokens");
   await page.getByLabel("Name").fill("a name as long as they come, to see where it breaks, 60 chars");
   await page.getByLabel("see metrics").check();
+  await page.getByLabel("Your password").fill(accounts.admin.password);
   await page.getByRole("button", { name: "Make it" }).click();
   await expect(page.getByRole("textbox", { name: "Your new token" })).toBeVisible();
   for (const colorScheme of ["dark", "light"]) {

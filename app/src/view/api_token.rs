@@ -51,9 +51,24 @@ pub struct ScopeView {
     pub words: String,
 }
 
+/// A form that was refused, as it was filled in but for the password, and what to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedToken {
+    /// The name.
+    pub name: String,
+    /// For how many days, as it was chosen.
+    pub days: String,
+    /// What it was to be used for: names of permissions.
+    pub scopes: Vec<String>,
+    /// What to change.
+    pub problem: String,
+}
+
 /// A person's tokens, and what a new one can be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiTokensView {
+    /// A new id for the form; sent twice, it makes one token.
+    pub new_id: String,
     /// The tokens, the newest first.
     pub tokens: Vec<ApiTokenView>,
     /// For how many days one works at most; 0 where none can be made.

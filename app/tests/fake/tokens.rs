@@ -23,6 +23,7 @@ pub fn tokens(console: &FakeConsole) -> ApiTokensView {
         token("t3", "lost laptop", None, TokenStateView::Revoked { at_ms: past }),
     ];
     ApiTokensView {
+        new_id: "01a224a4-30a3-7eb2-91ce-c93dbad77fa0".into(),
         tokens: if console.scenario == Scenario::Fresh {
             vec![]
         } else {

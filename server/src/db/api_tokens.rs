@@ -99,6 +99,28 @@ pub async fn of_user(
         .await?)
 }
 
+/// Whether there is, or was, a token of this id.
+pub async fn exists(connection: &mut PgConnection, id: Uuid) -> Result<bool, DbError> {
+    Ok(
+        sqlx::query_scalar("select exists (select from quarterdeck.api_tokens where id = $1)")
+            .bind(id)
+            .fetch_one(connection)
+            .await?,
+    )
+}
+
+/// Whether a person's token is revoked.
+pub async fn is_revoked(connection: &mut PgConnection, id: Uuid, owner: Uuid) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar(
+        "select exists (select from quarterdeck.api_tokens
+         where id = $1 and user_id = $2 and revoked_at is not null)",
+    )
+    .bind(id)
+    .bind(owner)
+    .fetch_one(connection)
+    .await?)
+}
+
 /// How many of a person's tokens can be used.
 pub async fn count_usable(
     connection: &mut PgConnection,

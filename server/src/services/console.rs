@@ -348,6 +348,7 @@ impl Console for AskedConsole {
             })?;
             let now = self.service.clock.now();
             Ok(ApiTokensView {
+                new_id: identity.new_id().to_string(),
                 tokens: rows.into_iter().map(|row| token_view(row, now)).collect(),
                 max_days: identity.token_max_days(),
                 scopes: Permission::ALL

@@ -28,12 +28,14 @@ use quarterdeck_domain::access::{Assurance, Credential, Subject};
 use quarterdeck_domain::audit::Actor;
 use sqlx::PgPool;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 pub use accounts::{Account, AccountError, Accounts, By, NewAccount};
 pub use limiter::{Attempt, Limiter};
 pub use passwords::{PasswordError, Passwords};
 pub use sessions::OwnSession;
 
+use self::api_tokens::JustMade;
 use self::keys::KeyRing;
 use self::revocations::Revocations;
 use crate::clock::Clock;
@@ -179,6 +181,7 @@ pub struct Identity {
     config: IdentityConfig,
     keys: KeyRing,
     revocations: Revocations,
+    just_made: JustMade,
 }
 
 impl Identity {
@@ -195,6 +198,7 @@ impl Identity {
             config: parts.config,
             keys: KeyRing::default(),
             revocations: Revocations::default(),
+            just_made: JustMade::default(),
         }
     }
 
@@ -289,6 +293,11 @@ impl Identity {
     /// Records events that share no transaction.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
+    }
+
+    /// A new id, for a form that makes something.
+    pub fn new_id(&self) -> Uuid {
+        self.entropy.uuid(self.now())
     }
 
     fn now(&self) -> OffsetDateTime {

@@ -4,10 +4,15 @@ use quarterdeck_domain::access::Role;
 use reqwest::StatusCode;
 
 use crate::database::TestDatabase;
-use crate::deck::{Answer, Browser, Deck, Events, Sources, account, hidden_csrf};
+use crate::deck::{Answer, Browser, Deck, Events, PASSWORD, Sources, account, hidden_csrf};
 
 /// A console with an account for each role, called as the role is.
 pub async fn console() -> (TestDatabase, Deck) {
+    console_with("").await
+}
+
+/// The same with more of a configuration.
+pub async fn console_with(more: &str) -> (TestDatabase, Deck) {
     let database = TestDatabase::migrated().await;
     for role in Role::ALL {
         account(&database, role.as_str(), role).await;
@@ -16,7 +21,7 @@ pub async fn console() -> (TestDatabase, Deck) {
         database_url: database.config().url,
         prometheus: "http://127.0.0.1:9",
         redis: None,
-        more: "",
+        more,
     })
     .await;
     (database, deck)
@@ -66,12 +71,54 @@ impl Program {
     }
 }
 
+/// The form as it stands on a page.
+pub struct Form {
+    csrf: String,
+    id: String,
+}
+
+impl Form {
+    pub async fn open(browser: &Browser) -> Self {
+        let page = browser.get("/account/tokens").await.body;
+        let id = page.split("name=\"id\" value=\"").nth(1).expect("a form");
+        Self {
+            id: id.split('"').next().unwrap().to_owned(),
+            csrf: hidden_csrf(&page),
+        }
+    }
+
+    /// This form with another's id, as nobody's browser would send it.
+    pub fn with_id_of(self, other: &Self) -> Self {
+        Self {
+            id: other.id.clone(),
+            ..self
+        }
+    }
+
+    /// Filled in and sent.
+    pub async fn send(
+        &self,
+        browser: &Browser,
+        name: &str,
+        (days, scopes): (&str, &[&str]),
+        password: &str,
+    ) -> Answer {
+        let mut fields = vec![
+            ("csrf", self.csrf.as_str()),
+            ("id", &self.id),
+            ("name", name),
+            ("days", days),
+            ("password", password),
+        ];
+        fields.extend(scopes.iter().map(|scope| ("scope", *scope)));
+        browser.post("/account/tokens", &fields).await
+    }
+}
+
 /// Sends the form.
 pub async fn ask_for(browser: &Browser, name: &str, days: &str, scopes: &[&str]) -> Answer {
-    let csrf = hidden_csrf(&browser.get("/account/tokens").await.body);
-    let mut fields = vec![("csrf", csrf.as_str()), ("name", name), ("days", days)];
-    fields.extend(scopes.iter().map(|scope| ("scope", *scope)));
-    browser.post("/account/tokens", &fields).await
+    let form = Form::open(browser).await;
+    form.send(browser, name, (days, scopes), PASSWORD).await
 }
 
 /// Makes a token, and reads it from the page that shows it.

@@ -62,12 +62,17 @@ async fn a_program_with_a_token_needs_no_code_and_cookies_beside_it_count_for_no
         assurance: Assurance::Current,
     };
     let new = NewToken {
+        id: uuid::Uuid::from_u128(1),
         name: "script".into(),
         days: 1,
         scopes: vec![Permission::ViewHealth],
     };
     let origin = Origin::default();
-    let made = console.identity.make_token(&ada, &new, &origin).await.unwrap();
+    let made = console
+        .identity
+        .make_token(&ada, &new, &PASSWORD.into(), &origin)
+        .await
+        .unwrap();
     let mut send = async |authorization: &str, path: &str| {
         let request = Request::post(path)
             .header("content-type", "application/x-www-form-urlencoded")

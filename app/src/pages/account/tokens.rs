@@ -7,7 +7,7 @@ use crate::{
     components::{failure::Failure, moment::Time, page::Page},
     error::ConsoleError,
     pages::{Signed, signed},
-    view::api_token::{ApiTokenView, ApiTokensView, ScopeView, TokenStateView},
+    view::api_token::{ApiTokenView, ApiTokensView, RefusedToken, ScopeView, TokenStateView},
 };
 
 /// For how many days a token can be made, as far as the configuration goes.
@@ -22,20 +22,6 @@ const DAYS: [(u32, &str); 5] = [
 /// What became of the last form: kind and text.
 fn message(query: &ParamsMap) -> Option<(&'static str, &'static str)> {
     match (query.get("error").as_deref(), query.get("notice").as_deref()) {
-        (Some("name"), _) => Some(("error", "No token was made. Its name takes 1 to 60 characters.")),
-        (Some("days"), _) => Some(("error", "No token was made. Choose for how long it is to work.")),
-        (Some("no-scope"), _) => Some((
-            "error",
-            "No token was made. Choose at least one thing that it may be used for.",
-        )),
-        (Some("scope"), _) => Some((
-            "error",
-            "No token was made. It can't be given more than you may do yourself, nor what only a person does.",
-        )),
-        (Some("too-many"), _) => Some((
-            "error",
-            "No token was made. You have as many as anybody can have; revoke one that is no longer needed.",
-        )),
         (Some("no-such-token"), _) => Some(("error", "That token does not work any more.")),
         (Some("unavailable"), _) => Some((
             "error",
@@ -49,6 +35,11 @@ fn message(query: &ParamsMap) -> Option<(&'static str, &'static str)> {
             "notice",
             "The token was revoked. Whatever used it is refused from now on.",
         )),
+        (None, Some("made-before")) => Some((
+            "notice",
+            "That form was sent before, and made one token, which can't be shown again. If you have not seen it, revoke it and make \
+             another.",
+        )),
         (None, Some(_) | None) => None,
     }
 }
@@ -58,11 +49,12 @@ fn message(query: &ParamsMap) -> Option<(&'static str, &'static str)> {
 pub fn TokensPage() -> impl IntoView {
     let signed = signed();
     let message = message(&use_query_map().get_untracked());
+    let refused = use_context::<RefusedToken>();
     view! {
         <Page title="Your API tokens" name="tokens">
             {Suspend::new(async move {
                 match load(signed).await {
-                    Ok((csrf, made, tokens)) => view! { <Tokens csrf made tokens message /> }.into_any(),
+                    Ok((csrf, made, tokens)) => view! { <Tokens csrf made tokens message refused /> }.into_any(),
                     Err(error) => view! { <Failure error /> }.into_any(),
                 }
             })}
@@ -88,8 +80,10 @@ fn Tokens(
     made: Option<String>,
     tokens: ApiTokensView,
     message: Option<(&'static str, &'static str)>,
+    refused: Option<RefusedToken>,
 ) -> impl IntoView {
     let ApiTokensView {
+        new_id,
         tokens,
         max_days,
         scopes,
@@ -124,7 +118,7 @@ fn Tokens(
         {if max_days == 0 {
             view! { <p class="note">"The console's configuration lets nobody make tokens."</p> }.into_any()
         } else {
-            view! { <Make csrf max_days scopes /> }.into_any()
+            view! { <Make csrf new_id max_days scopes refused /> }.into_any()
         }}
     }
 }
@@ -198,7 +192,13 @@ fn Token(csrf: String, token: ApiTokenView) -> impl IntoView {
 }
 
 #[component]
-fn Make(csrf: String, max_days: u32, scopes: Vec<ScopeView>) -> impl IntoView {
+fn Make(
+    csrf: String,
+    new_id: String,
+    max_days: u32,
+    scopes: Vec<ScopeView>,
+    refused: Option<RefusedToken>,
+) -> impl IntoView {
     let mut days: Vec<(u32, String)> = DAYS
         .iter()
         .filter(|(days, _)| *days <= max_days)
@@ -207,19 +207,25 @@ fn Make(csrf: String, max_days: u32, scopes: Vec<ScopeView>) -> impl IntoView {
     if days.last().is_none_or(|(longest, _)| *longest < max_days) {
         days.push((max_days, format!("{max_days} days")));
     }
-    let chosen = if max_days < 30 { max_days } else { 30 };
+    let had_chosen = refused.as_ref().and_then(|refused| refused.days.parse().ok());
+    let chosen = had_chosen.unwrap_or(if max_days < 30 { max_days } else { 30 });
     let days = days
         .into_iter()
         .map(
             |(days, words)| view! { <option value=days.to_string() selected=days == chosen>{words}</option> },
         )
         .collect_view();
+    let again = refused.is_some();
+    let (name, given, problem) = refused
+        .map(|refused| (refused.name, refused.scopes, Some(refused.problem)))
+        .unwrap_or_default();
     let scopes = scopes
         .into_iter()
         .map(|scope| {
+            let checked = given.contains(&scope.name);
             view! {
                 <label class="check">
-                    <input type="checkbox" name="scope" value=scope.name.clone() />
+                    <input type="checkbox" name="scope" value=scope.name.clone() checked=checked />
                     <span>{scope.words} " " <code>{scope.name}</code></span>
                 </label>
             }
@@ -228,11 +234,21 @@ fn Make(csrf: String, max_days: u32, scopes: Vec<ScopeView>) -> impl IntoView {
     view! {
         <form class="token-make panel" method="post" action="/account/tokens" aria-labelledby="make-title">
             <h2 id="make-title">"Make a token"</h2>
+            {problem.map(|problem| view! { <p class="message" data-kind="error" role="alert">{problem}</p> })}
             <input type="hidden" name="csrf" value=csrf />
+            <input type="hidden" name="id" value=new_id />
             <div class="token-fields">
                 <label class="field">
                     <span>"Name"</span>
-                    <input type="text" name="name" required maxlength="60" placeholder="nightly report" autocomplete="off" />
+                    <input
+                        type="text"
+                        name="name"
+                        required
+                        maxlength="60"
+                        placeholder="nightly report"
+                        autocomplete="off"
+                        value=name
+                    />
                 </label>
                 <label class="field">
                     <span>"Works for"</span>
@@ -243,6 +259,16 @@ fn Make(csrf: String, max_days: u32, scopes: Vec<ScopeView>) -> impl IntoView {
                 <legend>"It may"</legend>
                 {scopes}
             </fieldset>
+            <label class="field token-password">
+                <span>"Your password"</span>
+                <input
+                    type="password"
+                    name="password"
+                    autocomplete="current-password"
+                    required
+                    autofocus=again
+                />
+            </label>
             <p><button class="button button-primary" type="submit">"Make it"</button></p>
         </form>
     }

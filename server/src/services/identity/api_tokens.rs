@@ -4,9 +4,13 @@
 //! and its owner, so that whatever happens to either holds at once. A token never lets anybody do more than its owner
 //! may, and nothing that only a person does: see [`decide`].
 
+use std::time::Duration;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use moka::future::Cache;
 use quarterdeck_domain::access::{ApiToken, Assurance, Credential, Delegation, Permission, Subject, decide};
 use quarterdeck_domain::audit::{Action, Detail, Object, Outcome};
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -34,9 +38,14 @@ const TOUCH_EVERY: time::Duration = time::Duration::minutes(1);
 /// How long tokens that are over stay in the list.
 const OVER_KEPT: time::Duration = time::Duration::days(30);
 
+/// For how long a form that is sent twice is answered with the token that it made the first time.
+const REPEATED: Duration = Duration::from_mins(1);
+
 /// A token that somebody asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewToken {
+    /// The id that the form was made with: sent twice, it makes one token.
+    pub id: Uuid,
     /// What to call it.
     pub name: String,
     /// For how many days it is to work.
@@ -63,6 +72,12 @@ pub enum ApiTokenError {
     /// A token can't be given this, or its owner may not do it.
     #[error("a token of yours can't be given {}", .0.as_str())]
     Scope(Permission),
+    /// The password is missing.
+    #[error("your password is needed once more for this")]
+    NoPassword,
+    /// The form was sent before, and what it made can't be told again.
+    #[error("this form was sent before, and made one token")]
+    MadeBefore,
     /// There are too many.
     #[error("you have {MOST} tokens already; revoke one that is no longer needed")]
     TooMany,
@@ -89,6 +104,22 @@ impl std::fmt::Debug for MadeToken {
         f.debug_struct("MadeToken")
             .field("label", &self.label)
             .finish_non_exhaustive()
+    }
+}
+
+/// The tokens that were just made, by the ids of their forms, with whose they are: a form that is sent twice, by two clicks
+/// say, is answered by its second answer alone. In memory, and on no other console.
+#[derive(Debug)]
+pub(super) struct JustMade(Cache<Uuid, (Uuid, MadeToken)>);
+
+impl Default for JustMade {
+    fn default() -> Self {
+        Self(
+            Cache::builder()
+                .max_capacity(1_000)
+                .time_to_live(REPEATED)
+                .build(),
+        )
     }
 }
 
@@ -178,14 +209,15 @@ impl Identity {
         .await?)
     }
 
-    /// Makes a token for the person who asks.
+    /// Makes a token for the person who asks, and gives their password again: what it can do, it can do for long.
     ///
     /// # Errors
-    /// [`ApiTokenError`]: then there is none.
+    /// [`ApiTokenError`]: then there is none, or there was one before.
     pub async fn make_token(
         &self,
         subject: &Subject,
         new: &NewToken,
+        password: &SecretString,
         origin: &Origin,
     ) -> Result<MadeToken, ApiTokenError> {
         let name = new.name.trim();
@@ -205,13 +237,18 @@ impl Identity {
         if let Some(refused) = scopes.iter().find(|scope| !may_be_given(subject, **scope)) {
             return Err(ApiTokenError::Scope(*refused));
         }
+        if password.expose_secret().is_empty() {
+            return Err(ApiTokenError::NoPassword);
+        }
+        self.confirm_password(subject, password.expose_secret().to_owned(), origin)
+            .await?;
 
         let now = self.now();
         let secret = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(self.entropy.bytes::<32>()));
         let prefix: String = secret.chars().take(SHOWN).collect();
         let label = label(name, &prefix);
         let token = NewApiToken {
-            id: self.entropy.uuid(now),
+            id: new.id,
             user_id: subject.user_id,
             name,
             hash: &Sha256::digest(secret.as_bytes()).into(),
@@ -220,13 +257,20 @@ impl Identity {
             created_at: now,
             expires_at: now + time::Duration::days(i64::from(new.days)),
         };
-        let many = self
+        let made = MadeToken {
+            label: label.clone(),
+            secret: secret.clone(),
+        };
+        let found = self
             .within(async {
                 let mut transaction = self.pool.begin().await?;
                 // In turn, so that the count holds.
                 db::users::lock_by_username(&mut transaction, &subject.username).await?;
+                if db::api_tokens::exists(&mut transaction, token.id).await? {
+                    return Ok(Found::Before);
+                }
                 if db::api_tokens::count_usable(&mut transaction, subject.user_id, now).await? >= MOST {
-                    return Ok(true);
+                    return Ok(Found::TooMany);
                 }
                 db::api_tokens::insert(&mut transaction, &token).await?;
                 let names: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
@@ -243,20 +287,27 @@ impl Identity {
                     detail,
                 );
                 audit::append(&mut transaction, &event).await?;
+                // Whoever finds it there finds this.
+                let kept = (subject.user_id, made.clone());
+                self.just_made.0.insert(token.id, kept).await;
                 transaction.commit().await?;
-                Ok(false)
+                Ok(Found::Nothing)
             })
             .await?;
-        if many {
-            return Err(ApiTokenError::TooMany);
+        match found {
+            Found::Nothing => Ok(made),
+            Found::TooMany => Err(ApiTokenError::TooMany),
+            Found::Before => match self.just_made.0.get(&new.id).await {
+                Some((owner, made)) if owner == subject.user_id => Ok(made),
+                Some(_) | None => Err(ApiTokenError::MadeBefore),
+            },
         }
-        Ok(MadeToken { label, secret })
     }
 
-    /// Revokes one of the asking person's tokens, at once.
+    /// Revokes one of the asking person's tokens, at once. One that is revoked already stays so, and is not recorded again.
     ///
     /// # Errors
-    /// [`ApiTokenError::Unknown`] when it isn't theirs or doesn't work any more, and that it can't be done now.
+    /// [`ApiTokenError::Unknown`] when it isn't theirs or is past its end, and that it can't be done now.
     pub async fn revoke_token(
         &self,
         subject: &Subject,
@@ -269,7 +320,7 @@ impl Identity {
                 let mut transaction = self.pool.begin().await?;
                 let Some(token) = db::api_tokens::revoke(&mut transaction, id, subject.user_id, now).await?
                 else {
-                    return Ok(false);
+                    return Ok(db::api_tokens::is_revoked(&mut transaction, id, subject.user_id).await?);
                 };
                 let event = self.events.event(
                     origin,
@@ -291,6 +342,14 @@ impl Identity {
             Err(ApiTokenError::Unknown)
         }
     }
+}
+
+/// What was found instead of room for a new token.
+enum Found {
+    Nothing,
+    TooMany,
+    /// The same form has made one.
+    Before,
 }
 
 /// Whether a token of this person can be given a permission: they have it themselves, and it can be given away.
