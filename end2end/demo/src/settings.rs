@@ -18,6 +18,7 @@ struct Settings<'a> {
     maintenance: Maintenance<'a>,
     failover: Failover<'a>,
     backups: Backups<'a>,
+    journal: Journal,
 }
 
 #[derive(Serialize)]
@@ -169,6 +170,12 @@ impl<'a> Backups<'a> {
     }
 }
 
+/// What is done while the console's own database is away is kept beside the configuration.
+#[derive(Serialize)]
+struct Journal {
+    path: PathBuf,
+}
+
 /// The API processes have a switch each, and are seen each on its own.
 #[derive(Serialize)]
 struct Maintenance<'a> {
@@ -226,12 +233,15 @@ impl Maintenance<'_> {
 /// When the file can't be written.
 pub fn write(dir: &Path, estate: &Ready, port: u16) -> Result<PathBuf> {
     let file = dir.join("quarterdeck.toml");
-    crate::write_private(&file, text(estate, port)?.as_bytes())?;
+    crate::write_private(&file, text(estate, port, &dir.join("journal.jsonl"))?.as_bytes())?;
     Ok(file)
 }
 
-fn text(estate: &Ready, port: u16) -> Result<String> {
+fn text(estate: &Ready, port: u16, journal: &Path) -> Result<String> {
     Ok(toml::to_string(&Settings {
+        journal: Journal {
+            path: journal.to_owned(),
+        },
         server: Server {
             listen: format!("127.0.0.1:{port}"),
             public_url: format!("http://127.0.0.1:{port}"),
@@ -294,7 +304,10 @@ mod tests {
             "skillquest": { "url": "for others" },
         }))
         .unwrap();
-        let read: toml::Table = text(&estate, 3100).unwrap().parse().unwrap();
+        let read: toml::Table = text(&estate, 3100, Path::new("/d/journal.jsonl"))
+            .unwrap()
+            .parse()
+            .unwrap();
         let at = |section: &str, key: &str| read[section][key].as_str().unwrap().to_owned();
         assert_eq!(at("server", "listen"), "127.0.0.1:3100");
         assert_eq!(at("server", "public_url"), "http://127.0.0.1:3100");
@@ -316,6 +329,7 @@ mod tests {
             .filter_map(toml::Value::as_str)
             .collect();
         assert_eq!(rejoin, ["/bin/estate", "node", "db-1", "rejoin", "--dir", "/d"]);
+        assert_eq!(at("journal", "path"), "/d/journal.jsonl");
         assert_eq!(at("failover", "probe_url"), "postgres://probe");
         assert_eq!(
             read["failover"]["pgbouncer"]["databases_file"].as_str(),

@@ -288,6 +288,9 @@ impl Inner {
 
     /// Whether a part is down because somebody wanted it so.
     fn is_meant_to_be_down(&self, part: &Recipe) -> bool {
+        if part.name == self.console_db.recipe().name {
+            return self.is_on(Fault::DeadConsoleDb);
+        }
         let mut nodes = self.pair.nodes().into_iter();
         nodes.any(|node| node.postgres.recipe().name == part.name && node.is_meant_to_be_down())
     }

@@ -28,11 +28,13 @@ pub enum Fault {
     FrozenWalSender,
     /// The WAL archive can't be written: `archive_command` fails.
     StuckArchiver,
+    /// The console's own database has been killed.
+    DeadConsoleDb,
 }
 
 impl Fault {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SlowQueries,
         Self::Errors,
         Self::Pool,
@@ -42,6 +44,7 @@ impl Fault {
         Self::DeadPrimary,
         Self::FrozenWalSender,
         Self::StuckArchiver,
+        Self::DeadConsoleDb,
     ];
 
     /// Its name on the command line.
@@ -57,6 +60,7 @@ impl Fault {
             Self::DeadPrimary => "dead-primary",
             Self::FrozenWalSender => "frozen-wal-sender",
             Self::StuckArchiver => "stuck-archiver",
+            Self::DeadConsoleDb => "dead-console-db",
         }
     }
 }

@@ -27,7 +27,7 @@ enum Command {
     Up(Up),
     /// Switch a fault on, or `none` to mend everything; without a name, list what is on.
     Fault {
-        /// slow-queries, errors, pool, redis-oom, ai-429, websockets, dead-primary, frozen-wal-sender, stuck-archiver or none.
+        /// slow-queries, errors, pool, redis-oom, ai-429, websockets, dead-primary, frozen-wal-sender, stuck-archiver, dead-console-db or none.
         name: Option<String>,
         /// Switch this one off, and leave the others.
         #[arg(long, requires = "name")]

@@ -57,6 +57,10 @@ impl Inner {
         lock(&self.faults).faults.keys().copied().collect()
     }
 
+    pub(super) fn is_on(&self, fault: Fault) -> bool {
+        lock(&self.faults).faults.contains_key(&fault)
+    }
+
     pub(super) fn switch_on(&self, fault: Fault) -> Result<(), PartError> {
         let mut active = lock(&self.faults);
         // Again is allowed, and brings back what someone may have mended by hand.
@@ -90,6 +94,10 @@ impl Inner {
                 self.finish_wal_segment();
                 None
             }
+            (Fault::DeadConsoleDb, _) => {
+                self.console_db.kill_with_backends();
+                None
+            }
         };
         active.faults.insert(fault, process);
         self.publish(&active)
@@ -111,6 +119,7 @@ impl Inner {
         active.killed = None;
         let healed = self.heal_pair();
         let order = [
+            Fault::DeadConsoleDb,
             Fault::StuckArchiver,
             Fault::RedisOom,
             Fault::SlowQueries,
@@ -184,6 +193,11 @@ impl Inner {
                 archive::set_writable(&self.config.dir, true)?;
                 self.finish_wal_segment();
                 Ok(())
+            }
+            Fault::DeadConsoleDb => {
+                self.console_db.start_and_wait()?;
+                self.register
+                    .note(self.console_db.recipe(), self.console_db.pid())
             }
         }
     }

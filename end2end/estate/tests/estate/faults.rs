@@ -1,5 +1,6 @@
 //! What each fault changes, and that it is undone.
 
+use std::net::TcpStream;
 use std::time::Duration;
 
 use quarterdeck_estate::{Estate, Fault};
@@ -25,6 +26,7 @@ pub fn faults_beside_each_other(estate: &Estate, queries: &Queries) {
         Fault::Ai429,
         Fault::Websockets,
         Fault::StuckArchiver,
+        Fault::DeadConsoleDb,
     ];
     assert!(queries.value(ERRORS).unwrap() < 0.01);
     assert!(queries.value(POOL).unwrap() < 0.7);
@@ -38,6 +40,8 @@ pub fn faults_beside_each_other(estate: &Estate, queries: &Queries) {
         estate.fault(fault).unwrap();
     }
     assert_eq!(estate.active_faults(), faults);
+    let console_db = || TcpStream::connect(("127.0.0.1", estate.ports().console_db));
+    console_db().unwrap_err();
     queries.wait(ERRORS, |share| share > 0.05);
     queries.wait(POOL, |share| share > 0.85);
     queries.wait(REFUSED, |rate| rate > 0.1);
@@ -54,6 +58,7 @@ pub fn faults_beside_each_other(estate: &Estate, queries: &Queries) {
     estate.mend_all().unwrap();
     estate.mend_all().unwrap();
     assert_eq!(estate.active_faults(), []);
+    console_db().unwrap();
     queries.wait(POOL, |share| share < 0.7);
     queries.wait(REFUSED, |rate| rate == 0.0);
     queries.wait(SOCKETS, |count| count < 100.0);
