@@ -31,6 +31,8 @@ mod killed;
 mod kubernetes;
 #[path = "maintenance/notices.rs"]
 mod notices;
+#[path = "maintenance/pressed.rs"]
+mod pressed;
 #[path = "maintenance/redis.rs"]
 mod redis;
 #[path = "maintenance/refused.rs"]

@@ -9,16 +9,20 @@ use axum::{
 use quarterdeck_app::{
     error::ConsoleError,
     ports::{GuardedActions, RefusedRequest},
+    view::action::{ActionStateView, ActionView},
 };
 use quarterdeck_domain::{
-    access::Permission,
+    access::{Permission, Subject},
     action::{Agreement, Case},
 };
 use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{asked::Asked, auth::SignedIn, pages, plain_page::PlainPage, state::AppState, theme};
-use crate::services::actions::{Ask, Say};
+use crate::services::{
+    actions::{Ask, Say},
+    console::AskedConsole,
+};
 
 /// The page of the form that asks for an action.
 const NEW_ACTION: &str = "/actions/new";
@@ -57,7 +61,7 @@ fn secret(password: String) -> Option<SecretString> {
     (!password.is_empty()).then(|| SecretString::from(password))
 }
 
-fn status(error: &ConsoleError) -> StatusCode {
+pub(super) fn status(error: &ConsoleError) -> StatusCode {
     StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
@@ -88,6 +92,28 @@ fn answer(done: Result<Case, ConsoleError>, id: &str, headers: &HeaderMap) -> Re
     match done {
         Ok(_) => Redirect::to(&format!("/actions/{id}")).into_response(),
         Err(error) => failed(&error, headers),
+    }
+}
+
+/// As [`answer`]. A form that was sent twice, by two clicks say, is answered by its second answer alone: where it has come about
+/// what it was for, that leads to the action's page, too.
+async fn answer_of_many(
+    done: Result<Case, ConsoleError>,
+    (console, subject): (&AskedConsole, &Subject),
+    id: &str,
+    headers: &HeaderMap,
+    come_about: impl Fn(&ActionView) -> bool,
+) -> Response {
+    match done {
+        Err(ConsoleError::Conflict(_) | ConsoleError::Refused(_))
+            if console
+                .action(subject, id)
+                .await
+                .is_ok_and(|action| come_about(&action)) =>
+        {
+            Redirect::to(&format!("/actions/{id}")).into_response()
+        }
+        done => answer(done, id, headers),
     }
 }
 
@@ -152,10 +178,7 @@ pub async fn request(
 }
 
 async fn vote(
-    (console, subject): (
-        crate::services::console::AskedConsole,
-        quarterdeck_domain::access::Subject,
-    ),
+    (console, subject): (AskedConsole, Subject),
     headers: &HeaderMap,
     id: &str,
     form: DoForm,
@@ -173,7 +196,16 @@ async fn vote(
         comment: form.comment,
         password: secret(form.password),
     };
-    answer(console.vote_on_action(&subject, id, say).await, id, headers)
+    let done = console.vote_on_action(&subject, id, say).await;
+    let voted = |action: &ActionView| {
+        let mut votes = action.votes.iter();
+        votes.any(|vote| {
+            vote.name == subject.username
+                && vote.approve == (agreement == Agreement::Approve)
+                && vote.void.is_none()
+        })
+    };
+    answer_of_many(done, (&console, &subject), id, headers, voted).await
 }
 
 /// `POST /actions/{id}/approve`.
@@ -205,7 +237,19 @@ pub async fn start(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Response {
-    answer(console.start_action(&subject, &id).await, &id, &headers)
+    let done = console.start_action(&subject, &id).await;
+    let started = |action: &ActionView| match action.line.state {
+        ActionStateView::Executing
+        | ActionStateView::Succeeded
+        | ActionStateView::Failed
+        | ActionStateView::OutcomeUnknown => true,
+        ActionStateView::Requested
+        | ActionStateView::Approved
+        | ActionStateView::Rejected
+        | ActionStateView::Expired
+        | ActionStateView::Cancelled => false,
+    };
+    answer_of_many(done, (&console, &subject), &id, &headers, started).await
 }
 
 /// `POST /actions/{id}/cancel`.
@@ -215,7 +259,9 @@ pub async fn cancel(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Response {
-    answer(console.cancel_action(&subject, &id).await, &id, &headers)
+    let done = console.cancel_action(&subject, &id).await;
+    let cancelled = |action: &ActionView| action.line.state == ActionStateView::Cancelled;
+    answer_of_many(done, (&console, &subject), &id, &headers, cancelled).await
 }
 
 /// `POST /actions/{id}/review`.

@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 
 use crate::{
     clients,
-    console::Bridge,
+    console::{Bridge, asked, ended, id, state},
     deck::{Browser, hidden_csrf},
 };
 
@@ -118,4 +118,42 @@ async fn a_reason_is_kept_also_where_nothing_is_left_to_ask_for() {
         late.body
     );
     assert!(!late.body.contains("name=\"reason\""), "{}", late.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_clicks_do_it_once_and_neither_is_told_that_it_failed() {
+    let bridge = Bridge::new().await;
+    let (olive, action) = asked(&bridge).await;
+    let april = bridge.browser("april").await;
+    let path = format!("/actions/{}", id(&action));
+    let digest = action["plan"]["digest"].as_str().unwrap();
+    for (browser, what) in [(&april, "approve"), (&olive, "start")] {
+        let csrf = hidden_csrf(&browser.get(&path).await.body);
+        let fields = [("csrf", csrf.as_str()), ("digest", digest)];
+        let form = format!("{path}/{what}");
+        let (first, second) = tokio::join!(browser.post(&form, &fields), browser.post(&form, &fields));
+        for answer in [first, second] {
+            assert_eq!(
+                (answer.status, &answer.location),
+                (StatusCode::SEE_OTHER, &path),
+                "{what}: {}",
+                answer.body
+            );
+        }
+    }
+    let action = ended(&olive, &id(&action)).await;
+    assert_eq!(state(&action), "succeeded", "{action}");
+    assert_eq!(
+        bridge.recorded(&id(&action)).await,
+        [
+            "action.requested",
+            "action.approved",
+            "action.started",
+            "action.succeeded"
+        ]
+    );
+    // What has not come about is still told as a failure.
+    let csrf = hidden_csrf(&olive.get("/actions").await.body);
+    let late = olive.post(&format!("{path}/cancel"), &[("csrf", &csrf)]).await;
+    assert_eq!(late.status, StatusCode::CONFLICT, "{}", late.body);
 }

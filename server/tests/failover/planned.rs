@@ -54,6 +54,40 @@ async fn under_load_no_acknowledged_row_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn started_by_two_clicks_it_is_done_once() {
+    let pair = Pair::start();
+    let bridge = Bridge::start(&pair.configuration("", "")).await;
+    let plan = bridge
+        .plan_that_may(&json!({ "kind": "switchover", "candidate": "db-2" }))
+        .await;
+    let id = bridge.agree(&plan).await;
+    let path = format!("/api/v1/actions/{id}/start");
+    let press = || bridge.olive.post_json(&path, &serde_json::Value::Null);
+    let (first, second) = tokio::join!(press(), press());
+    let mut statuses = [first.status.as_u16(), second.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409], "{} {}", first.body, second.body);
+    let action = bridge.ended(&id).await;
+    assert_eq!(action["line"]["state"], "succeeded", "{action:#}");
+    assert_eq!(
+        bridge.recorded(&id).await,
+        [
+            "action.requested",
+            "action.approved",
+            "action.started",
+            "action.succeeded"
+        ]
+    );
+    let timeline = "SELECT timeline_id FROM pg_control_checkpoint()";
+    pair.second.sql("postgres", "CHECKPOINT").unwrap();
+    assert_eq!(
+        pair.second.sql("postgres", timeline).unwrap(),
+        "2",
+        "promoted once"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_stays_open_ends_it_and_clients_go_on() {
     let pair = Pair::start();
     let bridge = Bridge::start(&pair.configuration("", "patience_s = 2")).await;

@@ -105,7 +105,7 @@ async fn let_go(database: &TestDatabase) {
 }
 
 /// A service that looks at the switch for every request.
-async fn service(redis: &Redis) -> String {
+pub async fn service(redis: &Redis) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     // The machine is busy with the start of many parts.
@@ -135,7 +135,7 @@ async fn service(redis: &Redis) -> String {
 }
 
 /// How often the switch was thrown, as Redis counts.
-fn throws(redis: &Redis, command: &str) -> u32 {
+pub fn throws(redis: &Redis, command: &str) -> u32 {
     let stats: String = redis::cmd("INFO")
         .arg("commandstats")
         .query(&mut redis.connection().unwrap())
@@ -146,7 +146,7 @@ fn throws(redis: &Redis, command: &str) -> u32 {
     line.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
 }
 
-async fn silences(alertmanager: &Alertmanager) -> Vec<Silence> {
+pub async fn silences(alertmanager: &Alertmanager) -> Vec<Silence> {
     let config = HttpSourceConfig::at(alertmanager.url().parse().unwrap());
     AlertmanagerClient::new(&config)
         .unwrap()
@@ -156,7 +156,7 @@ async fn silences(alertmanager: &Alertmanager) -> Vec<Silence> {
 }
 
 /// Those of an action in the audit log, in order.
-async fn recorded(database: &TestDatabase, action: &str) -> Vec<String> {
+pub async fn recorded(database: &TestDatabase, action: &str) -> Vec<String> {
     sqlx::query_scalar(
         "select action from quarterdeck.audit_events where object_kind = 'action' and object_id = $1 order by seq",
     )
@@ -166,18 +166,23 @@ async fn recorded(database: &TestDatabase, action: &str) -> Vec<String> {
     .unwrap()
 }
 
-async fn killed_at(kind: ActionKind, moment: Moment) {
-    let what = format!("{kind} killed at {moment:?}");
-    let (redis, alertmanager) = (Redis::start().unwrap(), Alertmanager::start().unwrap());
-    let url = service(&redis).await;
-    let section = format!(
+/// A console's configuration with these.
+pub fn section(redis: &Redis, alertmanager: &Alertmanager, service: &str) -> String {
+    format!(
         "[alertmanager]\nurl = '{}'\n[maintenance]\nlook_every_s = 1\nverify_within_s = 20\nsilence_tail_s = {}\n\
-         probes = [{{ name = 'courses', url = '{url}/courses' }}, {{ name = 'health', url = '{url}/health', kind = 'health' }}]\n\
+         probes = [{{ name = 'courses', url = '{service}/courses' }}, {{ name = 'health', url = '{service}/health', kind = 'health' }}]\n\
          [maintenance.redis]\nurl = '{}'\nkey = 'm'\n",
         alertmanager.url(),
         TAIL.as_secs(),
         redis.url()
-    );
+    )
+}
+
+async fn killed_at(kind: ActionKind, moment: Moment) {
+    let what = format!("{kind} killed at {moment:?}");
+    let (redis, alertmanager) = (Redis::start().unwrap(), Alertmanager::start().unwrap());
+    let url = service(&redis).await;
+    let section = section(&redis, &alertmanager, &url);
     let nowhere = "http://127.0.0.1:9";
     let bridge = Bridge::start(nowhere, &section).await;
     eventually("the first look", async || {
