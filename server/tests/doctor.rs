@@ -24,10 +24,14 @@ use database::TestDatabase;
 use exporter::Exporter;
 use quarterdeck::{
     clients::PrometheusClient,
+    clock::{Clock, SystemClock},
     config::{Config, http_source::HttpSourceConfig},
+    db,
     doctor::{self, DoctorReport, Outcome},
+    entropy::SystemEntropy,
+    services::journal::Journal,
 };
-use quarterdeck_domain::access::Role;
+use quarterdeck_domain::{access::Role, journal::genesis};
 use quarterdeck_estate::parts::{Postgres, Prometheus, Redis};
 use smtp::{SmtpOptions, SmtpServer};
 use tokio::time::Instant;
@@ -230,6 +234,90 @@ async fn a_switch_that_could_not_be_thrown_is_found_before_it_is_needed() {
     let report = examine(&section(&url, silent), deck::PROFILE).await;
     assert!(
         is_warning(&report, "Maintenance mode", "the command /bin/true"),
+        "{report}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_journal_is_tried_before_it_is_needed() {
+    const AREA: &str = "Journal";
+    let database = TestDatabase::migrated().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal.jsonl");
+    let examine_at = async |path: &std::path::Path| {
+        let toml = format!(
+            "[database]\nurl = '{}'\n[prometheus]\nurl = 'http://127.0.0.1:9'\n[journal]\npath = '{}'\n",
+            database.config().url,
+            path.display()
+        );
+        examine(&toml, deck::PROFILE).await
+    };
+    // Neither is a place for it.
+    for (path, check) in [
+        ("/nonexistent/journal.jsonl", "directory"),
+        ("/proc/journal.jsonl", "durable write"),
+    ] {
+        let report = examine_at(path.as_ref()).await;
+        assert!(
+            failure(&report, AREA, check).1.contains("[journal] path"),
+            "{report}"
+        );
+    }
+    let report = examine_at(&path).await;
+    assert!(
+        is_ok(&report, AREA, "durable write") && is_ok(&report, AREA, "chain"),
+        "{report}"
+    );
+    let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
+    assert!(left.is_empty(), "nothing is left: {left:?}");
+
+    // With a console that has it open.
+    let journal = Journal::open(&path, std::sync::Arc::new(SystemClock), &SystemEntropy).unwrap();
+    let report = examine_at(&path).await;
+    assert!(is_ok(&report, AREA, "chain"), "{report}");
+    assert!(is_warning(&report, AREA, "in the audit log"), "{report}");
+    assert!(
+        report.to_string().contains("lines 1 to 1 are not yet"),
+        "{report}"
+    );
+    let head = journal.rows()[0].head;
+    let mut connection = database.pool().acquire().await.unwrap();
+    let now = SystemClock.now();
+    db::journals::lock(&mut connection, journal.id(), genesis(), now)
+        .await
+        .unwrap();
+    db::journals::advance(&mut connection, journal.id(), head, now)
+        .await
+        .unwrap();
+    let report = examine_at(&path).await;
+    assert!(is_ok(&report, AREA, "in the audit log"), "{report}");
+
+    // A file from before something was taken over.
+    sqlx::query("update quarterdeck.journals set seq = 2, merged_at = now()")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    let report = examine_at(&path).await;
+    assert!(
+        failure(&report, AREA, "in the audit log")
+            .1
+            .contains("Put the right file back"),
+        "{report}"
+    );
+
+    let changed = std::fs::read_to_string(&path)
+        .unwrap()
+        .replace("opened", "closed");
+    std::fs::write(&path, &changed).unwrap();
+    let report = examine_at(&path).await;
+    assert!(failure(&report, AREA, "chain").1.contains("kept"), "{report}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), changed, "it only looks");
+    // What the console does at its next start.
+    drop(journal);
+    Journal::open(&path, std::sync::Arc::new(SystemClock), &SystemEntropy).unwrap();
+    let report = examine_at(&path).await;
+    assert!(
+        is_ok(&report, AREA, "chain") && is_warning(&report, AREA, "kept aside"),
         "{report}"
     );
 }

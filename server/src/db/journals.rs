@@ -1,7 +1,7 @@
 //! The table `journals`: how far each console's local journal is in the audit log.
 
 use quarterdeck_domain::audit::{Head, Sha256Hash};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -27,11 +27,26 @@ pub async fn lock(
     .bind(now)
     .execute(&mut *connection)
     .await?;
-    let (seq, hash): (i64, Vec<u8>) =
-        sqlx::query_as("select seq, hash from quarterdeck.journals where id = $1 for update")
-            .bind(journal)
-            .fetch_one(connection)
-            .await?;
+    let row = sqlx::query_as("select seq, hash from quarterdeck.journals where id = $1 for update")
+        .bind(journal)
+        .fetch_one(connection)
+        .await?;
+    head(journal, row)
+}
+
+/// How far a journal was taken over; none if nothing was.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn place(executor: impl PgExecutor<'_>, journal: Uuid) -> Result<Option<Head>, DbError> {
+    let row = sqlx::query_as("select seq, hash from quarterdeck.journals where id = $1")
+        .bind(journal)
+        .fetch_optional(executor)
+        .await?;
+    row.map(|row| head(journal, row)).transpose()
+}
+
+fn head(journal: Uuid, (seq, hash): (i64, Vec<u8>)) -> Result<Head, DbError> {
     let unreadable = || DbError::Unreadable(format!("the place of journal {journal}"));
     Ok(Head {
         seq: u64::try_from(seq).map_err(|_| unreadable())?,

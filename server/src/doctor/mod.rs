@@ -1,7 +1,7 @@
 //! Checks a deployment and says what to mend: `quarterdeck doctor`.
 //!
 //! Each file checks one thing that the console stands on and gives [`Finding`]s. Nothing is changed but the row that
-//! the probe of `[failover]` writes, and a check that cannot be made is a finding itself. Failures are what keeps the
+//! the probe of `[failover]` writes and a file beside the `[journal]` that is removed again, and a check that cannot be made is a finding itself. Failures are what keeps the
 //! console from its work; warnings are what will bite one day.
 
 mod alertmanager;
@@ -9,6 +9,7 @@ mod console_database;
 mod console_redis;
 mod email;
 mod failover;
+mod journal;
 mod maintenance;
 mod nodes;
 mod prometheus;
@@ -47,7 +48,17 @@ pub async fn run_at(config: &Config, clock: &dyn Clock) -> DoctorReport {
             None
         }
     };
-    let (database, redis, prometheus, alertmanager, (nodes, watched_major), email, maintenance, failover) = tokio::join!(
+    let (
+        database,
+        redis,
+        prometheus,
+        alertmanager,
+        (nodes, watched_major),
+        email,
+        maintenance,
+        failover,
+        journal,
+    ) = tokio::join!(
         console_database::check(&config.database, clock),
         console_redis::check(config.redis.as_ref(), clock),
         prometheus::check(&config.prometheus, profile.as_ref(), clock),
@@ -56,6 +67,11 @@ pub async fn run_at(config: &Config, clock: &dyn Clock) -> DoctorReport {
         email::check(config.email.as_ref(), &config.database),
         maintenance::check(config.maintenance.as_ref(), config.alertmanager.is_some()),
         failover::check(config.failover.as_ref(), &config.postgres),
+        journal::check(
+            config.journal.as_ref(),
+            config.failover.is_some(),
+            &config.database
+        ),
     );
     findings.extend(database);
     findings.extend(redis);
@@ -65,6 +81,7 @@ pub async fn run_at(config: &Config, clock: &dyn Clock) -> DoctorReport {
     findings.extend(email);
     findings.extend(maintenance);
     findings.extend(failover);
+    findings.extend(journal);
     findings.extend(tools::check(watched_major).await);
     DoctorReport { findings }
 }
