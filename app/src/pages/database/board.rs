@@ -216,12 +216,28 @@ pub fn SessionsBoard(
 /// How many there are, and how many of them are shown.
 fn counted(view: &DatabaseSessionsView) -> String {
     let shown = u32::try_from(view.backends.len()).unwrap_or(u32::MAX);
-    match (shown < view.matching, view.matching < view.total) {
-        (false, false) => format!("{shown}"),
-        (false, true) => format!("{shown} of {}", view.total),
-        (true, _) => format!(
-            "the first {shown} of {}: narrow them down with the form above",
-            view.matching
+    count_words(shown, view.matching, view.total)
+}
+
+fn count_words(shown: u32, matching: u32, total: u32) -> String {
+    match (matching.saturating_sub(shown), matching < total) {
+        (0, false) => format!("{shown}"),
+        (0, true) => format!("{shown} of {total}"),
+        (left_out, _) => format!(
+            "the first {shown} of {matching}, what is active first; {left_out} are left out: narrow them down with the form above"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count_words;
+
+    #[test]
+    fn it_says_how_many_are_left_out_and_how_to_find_them() {
+        assert_eq!(count_words(7, 7, 7), "7");
+        assert_eq!(count_words(2, 2, 900), "2 of 900");
+        let many = count_words(300, 512, 900);
+        assert!(many.contains("212 are left out: narrow them down"), "{many}");
     }
 }
