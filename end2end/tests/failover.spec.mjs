@@ -1,7 +1,7 @@
 // The primary of SkillQuest's database is changed by two people: planned, and after it was killed.
 import { AxeBuilder } from "@axe-core/playwright";
 import { expect, operateNode, signInAs, test } from "./support/console.mjs";
-import { ask, primary } from "./support/nodes.mjs";
+import { asBefore, ask, primary } from "./support/nodes.mjs";
 
 test.describe.configure({ timeout: 400_000 });
 
@@ -25,15 +25,6 @@ async function done(page, approver, { reason, password, object, approvers }) {
   await expect(page.locator(".action-state")).toContainText("ready to start");
   await page.getByRole("button", { name: "Start it now" }).click();
   await expect(page.locator(".action-state")).toContainText("succeeded", { timeout: 120_000 });
-}
-
-/** Whatever went wrong, the next test finds db-1 as the primary and db-2 as its standby. */
-async function asBefore(estate, fault) {
-  await fault("none");
-  if (primary(estate).name === "db-1") return;
-  await operateNode("db-2", "fence");
-  ask(estate.postgres.nodes[0].superuser_url, "select pg_promote()");
-  await fault("none");
 }
 
 test("db-2 becomes the primary as planned, and db-1 again after db-2 was killed", async ({ page, stranger, accounts, estate, fault }) => {

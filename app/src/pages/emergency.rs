@@ -2,17 +2,17 @@
 
 use leptos::prelude::*;
 use leptos_router::{hooks::use_query_map, params::ParamsMap};
-use quarterdeck_domain::action::Params;
+use quarterdeck_domain::{action::Params, cluster::Part};
 
-use super::actions::Plan;
+use super::actions::{Plan, Step, mark, state_name};
 use crate::{
-    components::{failure::Failure, moment::Time, page::Page},
+    components::{failure::Failure, moment::Time, page::Page, text_area::TextArea},
     error::ConsoleError,
     pages::{Signed, signed},
+    ports::RefusedRequest,
     view::{
-        action::StepView,
         emergency::{EmergencyProposalView, EmergencyView, StoryView},
-        topology::TopologyView,
+        topology::{TopologyNodeView, TopologyView},
     },
 };
 
@@ -31,11 +31,16 @@ struct Loaded {
 pub fn EmergencyPage() -> impl IntoView {
     let signed = signed();
     let query = use_query_map().get_untracked();
+    let refused = use_context::<RefusedRequest>();
     view! {
-        <Page title="Emergency" name="emergency">
+        <Page title="Emergency" name="action">
             {Suspend::new(async move {
-                match load(signed, &query).await {
-                    Ok(loaded) => view! { <Emergency loaded /> }.into_any(),
+                let asked = match &refused {
+                    Some(refused) => Some(refused.params.clone()),
+                    None => asked(&query),
+                };
+                match load(signed, asked).await {
+                    Ok(loaded) => view! { <Emergency loaded refused /> }.into_any(),
                     Err(error) => view! { <Failure error /> }.into_any(),
                 }
             })}
@@ -61,13 +66,13 @@ fn asked(query: &ParamsMap) -> Option<Params> {
     })
 }
 
-async fn load(signed: Result<Signed, ConsoleError>, query: &ParamsMap) -> Result<Loaded, ConsoleError> {
+async fn load(signed: Result<Signed, ConsoleError>, asked: Option<Params>) -> Result<Loaded, ConsoleError> {
     let Signed {
         console,
         request,
         subject,
     } = signed?;
-    let view = console.emergency(&subject, asked(query)).await?;
+    let view = console.emergency(&subject, asked).await?;
     Ok(Loaded {
         csrf: request.csrf_token,
         view,
@@ -76,7 +81,7 @@ async fn load(signed: Result<Signed, ConsoleError>, query: &ParamsMap) -> Result
 }
 
 #[component]
-fn Emergency(loaded: Loaded) -> impl IntoView {
+fn Emergency(loaded: Loaded, refused: Option<RefusedRequest>) -> impl IntoView {
     let Loaded { csrf, view, topology } = loaded;
     let under_way = view.stories.iter().any(|story| !story.state.is_over());
     if under_way {
@@ -84,6 +89,14 @@ fn Emergency(loaded: Loaded) -> impl IntoView {
     }
     let (answers, obstacle) = (view.database_answers, view.obstacle);
     let free = obstacle.is_none();
+    // What is in the audit log by now comes last.
+    let (recorded, present): (Vec<_>, Vec<_>) = view.stories.into_iter().partition(|story| story.merged);
+    // Said where the form is, if there is one.
+    let elsewhere = view.proposal.is_none();
+    let problem = refused
+        .as_ref()
+        .filter(|_| elsewhere)
+        .map(|refused| refused.problem.clone());
     view! {
         <header class="action-head" data-risk="high">
             <p class="action-kicker">"Without the console's own database"</p>
@@ -94,6 +107,7 @@ fn Emergency(loaded: Loaded) -> impl IntoView {
                  disk first, and into the audit log when the database is back; another approver reviews it then."
             </p>
         </header>
+        {problem.map(|problem| view! { <p class="message" data-kind="error" role="alert">{problem}</p> })}
         {obstacle
             .map(|obstacle| {
                 view! {
@@ -104,70 +118,115 @@ fn Emergency(loaded: Loaded) -> impl IntoView {
             })}
         {answers
             .then(|| view! { <p><a class="button button-primary" href="/database/topology">"Open the topology page"</a></p> })}
-        {view
-            .stories
-            .into_iter()
-            .map(|story| view! { <Story story /> })
-            .collect_view()}
+        {stories(present)}
         {match view.proposal {
-            Some(Ok(proposal)) => view! { <Proposal csrf proposal /> }.into_any(),
+            Some(Ok(proposal)) => view! { <Proposal csrf proposal refused_form=refused /> }.into_any(),
             Some(Err(why)) => {
                 view! { <p class="message" data-kind="error" role="alert">"No plan could be made: " {why} "."</p> }.into_any()
             }
             None if free => view! { <Choice topology /> }.into_any(),
             None => ().into_any(),
         }}
+        {stories(recorded)}
+    }
+}
+
+fn stories(stories: Vec<StoryView>) -> impl IntoView {
+    stories
+        .into_iter()
+        .map(|story| view! { <Story story /> })
+        .collect_view()
+}
+
+/// What is seen of a node, in few words.
+fn seen(node: &TopologyNodeView) -> &'static str {
+    match node.state.as_ref().map(|state| &state.part) {
+        None => "does not answer",
+        Some(Part::Standby(_)) => "a standby",
+        Some(Part::Primary(_)) => "a primary already",
     }
 }
 
 /// Which node is to be the primary.
 #[component]
 fn Choice(topology: TopologyView) -> impl IntoView {
+    let standby = |node: &TopologyNodeView| {
+        let part = node.state.as_ref().map(|state| &state.part);
+        matches!(part, Some(Part::Standby(_)))
+    };
+    let first = topology.nodes.iter().position(standby);
     let nodes = topology
         .nodes
         .into_iter()
         .enumerate()
         .map(|(index, node)| {
+            let seen = seen(&node);
             view! {
                 <label class="check">
-                    <input type="radio" name="candidate" value=node.name.clone() checked=index == 0 required />
-                    <span>{node.name}</span>
+                    <input type="radio" name="candidate" value=node.name.clone() checked=Some(index) == first required />
+                    <span><strong>{node.name}</strong> ", " {seen}</span>
                 </label>
             }
         })
         .collect_view();
     view! {
-        <form method="get" action="/emergency" class="panel form" aria-label="Choose the new primary">
-            <fieldset class="field">
-                <legend>"The node that becomes the primary"</legend>
-                {nodes}
-            </fieldset>
-            <label class="check">
-                <input type="checkbox" name="accept_loss" value="true" />
-                <span>"Accept a loss over the limit; the plan says how much it is"</span>
-            </label>
-            <button class="button button-primary" type="submit">"Show what would happen"</button>
-            <p class="note">"Nothing happens yet."</p>
-        </form>
+        <section class="panel" aria-labelledby="choose">
+            <h2 id="choose">"Choose the new primary"</h2>
+            <p class="note">{topology.headline}</p>
+            <form method="get" action="/emergency" class="form emergency-choice" aria-labelledby="choose">
+                <fieldset class="field">
+                    <legend>"The node that becomes the primary"</legend>
+                    {nodes}
+                </fieldset>
+                <label class="check">
+                    <input type="checkbox" name="accept_loss" value="true" />
+                    <span>"Accept a loss over the limit; the plan says how much it is"</span>
+                </label>
+                <button class="button button-primary" type="submit">"Show what would happen"</button>
+                <p class="note">"Nothing happens yet."</p>
+            </form>
+        </section>
     }
 }
 
 #[component]
-fn Proposal(csrf: String, proposal: EmergencyProposalView) -> impl IntoView {
+fn Proposal(
+    csrf: String,
+    proposal: EmergencyProposalView,
+    refused_form: Option<RefusedRequest>,
+) -> impl IntoView {
     let EmergencyProposalView { id, plan, refused } = proposal;
+    let (reason, had_typed, problem) = refused_form
+        .map(|refused| (refused.reason, refused.typed, Some(refused.problem)))
+        .unwrap_or_default();
+    let accepts = plan
+        .params
+        .get("accept_loss")
+        .and_then(serde_json::Value::as_bool)
+        == Some(true);
+    let accepted = if accepts { "&accept_loss=true" } else { "" };
+    let again = format!("/emergency?candidate={}{accepted}", plan.object);
     let object = plan.object.clone();
     let params = plan.params.to_string();
     let digest = plan.digest.clone();
     view! {
         <h2>{plan.title.clone()} ": " {object.clone()}</h2>
+        <a class="action-jump" href="#decide">"To what you can do"</a>
         <div class="action-columns">
             <div class="action-main">
                 <Plan plan />
             </div>
-            <div class="action-side">
+            <div class="action-side" id="decide">
+                {problem.map(|problem| view! { <p class="message" data-kind="error" role="alert">{problem}</p> })}
                 {match refused {
                     Some(refused) => view! {
                         <p class="message" data-kind="error" role="alert">"A gate refuses: " {refused}</p>
+                        <p class="action-ways">
+                            <a class="button" href=again>"Look again"</a>
+                            <a class="button" href="/emergency">"Choose again"</a>
+                        </p>
+                        {(!reason.is_empty())
+                            .then(|| view! { <p class="note">"The reason that you gave: " {reason}</p> })}
                     }
                     .into_any(),
                     None => view! {
@@ -181,11 +240,18 @@ fn Proposal(csrf: String, proposal: EmergencyProposalView) -> impl IntoView {
                             </p>
                             <label class="field">
                                 <span>"Reason"</span>
-                                <textarea name="reason" rows="3" maxlength="2000" required></textarea>
+                                <TextArea name="reason" rows="3" required=true text=reason />
                             </label>
                             <label class="field">
                                 <span>"Type " <kbd class="typed">{object}</kbd> " to confirm"</span>
-                                <input type="text" name="typed" autocomplete="off" spellcheck="false" required />
+                                <input
+                                    type="text"
+                                    name="typed"
+                                    value=had_typed
+                                    autocomplete="off"
+                                    spellcheck="false"
+                                    required
+                                />
                             </label>
                             <button class="button button-glass" type="submit">"Break glass: fail over now"</button>
                         </form>
@@ -207,27 +273,23 @@ fn Story(story: StoryView) -> impl IntoView {
     } else {
         view! { <p class="note">"It is in this console's journal, and goes into the audit log when the database is back."</p> }.into_any()
     };
+    let state = story.state;
     view! {
-        <section class="panel" aria-labelledby=labelled_by data-state=story.state.word()>
-            <h2 id=id>{story.title} ": " {story.object} ", " {story.state.word()}</h2>
-            <p>{story.by} ", " <Time at_ms=story.at_ms /> ": " {story.reason}</p>
-            {(!story.explanation.is_empty()).then(|| view! { <p>{story.explanation}</p> })}
-            <ol class="gates">{story.steps.into_iter().map(|step| view! { <Step step /> }).collect_view()}</ol>
-            {story.how_to_check.map(|text| view! { <p class="message" data-kind="error">{text}</p> })}
+        <section class="panel story" aria-labelledby=labelled_by>
+            <h2 id=id>{story.title} ": " {story.object}</h2>
+            <p class="action-state" data-state=state_name(state) role="status">
+                <span class="action-mark" aria-hidden="true">{mark(state)}</span>
+                <strong>{state.word()}</strong>
+                <span class="action-explanation">{story.explanation}</span>
+            </p>
+            {story
+                .how_to_check
+                .map(|text| {
+                    view! { <p class="message" data-kind="error"><strong>"How to find out: "</strong> {text}</p> }
+                })}
+            <p class="note">"Begun by " {story.by} ", " <Time at_ms=story.at_ms /> ": " {story.reason}</p>
+            <ol class="steps">{story.steps.into_iter().map(|step| view! { <Step step /> }).collect_view()}</ol>
             {kept}
         </section>
-    }
-}
-
-#[component]
-fn Step(step: StepView) -> impl IntoView {
-    let word = step.state.word();
-    view! {
-        <li class="gate" data-step=word>
-            <span class="gate-mark" aria-hidden="true">"·"</span>
-            <span class="gate-title">{step.title}</span>
-            <span class="gate-word">{word}</span>
-            <span class="gate-reason">{step.detail}</span>
-        </li>
     }
 }

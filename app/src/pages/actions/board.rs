@@ -3,13 +3,13 @@
 
 use leptos::prelude::*;
 
-use super::plan::{Plan, PolicyText};
+use super::{
+    plan::{Plan, PolicyText},
+    step::Step,
+};
 use crate::{
-    components::{
-        moment::{Time, length},
-        text_area::TextArea,
-    },
-    view::action::{ActionStateView, ActionView, StepStateView, StepView, VoteView},
+    components::{moment::Time, text_area::TextArea},
+    view::action::{ActionStateView, ActionView, StepStateView, VoteView},
 };
 
 /// The action.
@@ -94,7 +94,7 @@ pub fn ActionBoard(
 }
 
 /// The stable name of a state, for styles and tests.
-pub(super) const fn state_name(state: ActionStateView) -> &'static str {
+pub(in crate::pages) const fn state_name(state: ActionStateView) -> &'static str {
     match state {
         ActionStateView::Requested => "requested",
         ActionStateView::Approved => "approved",
@@ -109,7 +109,7 @@ pub(super) const fn state_name(state: ActionStateView) -> &'static str {
 }
 
 /// A shape a state, so that colour is not needed to tell them apart.
-pub(super) const fn mark(state: ActionStateView) -> &'static str {
+pub(in crate::pages) const fn mark(state: ActionStateView) -> &'static str {
     match state {
         ActionStateView::Requested => "◔",
         ActionStateView::Approved => "▷",
@@ -118,30 +118,6 @@ pub(super) const fn mark(state: ActionStateView) -> &'static str {
         ActionStateView::Succeeded => "✓",
         ActionStateView::Failed => "✕",
         ActionStateView::OutcomeUnknown => "?",
-    }
-}
-
-#[component]
-fn Step(step: StepView) -> impl IntoView {
-    let (name, mark) = match step.state {
-        StepStateView::Waiting => ("waiting", "○"),
-        StepStateView::Running => ("running", "▶"),
-        StepStateView::Done => ("done", "✓"),
-        StepStateView::Failed => ("failed", "✕"),
-        StepStateView::Unknown => ("unknown", "?"),
-        StepStateView::Skipped => ("skipped", "–"),
-    };
-    let took = match (step.started_at_ms, step.ended_at_ms) {
-        (Some(start), Some(end)) => Some(length(end - start)),
-        (Some(_) | None, _) => None,
-    };
-    view! {
-        <li class="step" data-state=name>
-            <span class="step-mark" aria-hidden="true">{mark}</span>
-            <span class="step-title">{step.title}</span>
-            <span class="step-word">{step.state.word()} {took.map(|took| format!(" in {took}"))}</span>
-            {(!step.detail.is_empty()).then(|| view! { <span class="step-detail">{step.detail}</span> })}
-        </li>
     }
 }
 
