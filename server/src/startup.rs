@@ -32,11 +32,15 @@ use crate::{
     services::{
         actions::{
             Actions, ActionsParts, Emergency, Handler, Handlers,
-            kinds::{maintenance::MaintenanceHandler, primary, sessions::SessionsHandler},
+            kinds::{
+                maintenance::MaintenanceHandler, primary, retention::RetentionHandler,
+                sessions::SessionsHandler,
+            },
         },
         audit::{AuditLog, EventMaker, Recorder},
         backups::{
             drills::{Drills, DrillsParts},
+            retention::OldBackups,
             runs::{Runs, RunsParts},
             verification::Verifications,
             watch::{BackupWatch, BackupWatchParts},
@@ -191,13 +195,23 @@ impl Console {
                 channels,
             })?)),
         };
+        let old_backups = backups.as_ref().map(|backups| {
+            let events = EventMaker::new(Arc::clone(&clock), Arc::clone(&entropy));
+            Arc::new(OldBackups::new(Arc::clone(backups), pool.clone(), events))
+        });
         let actions = Arc::new(Actions::new(ActionsParts {
             pool: pool.clone(),
             identity: Arc::clone(&identity),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             policy: config.policy.clone(),
-            handlers: handlers(&config, &nodes, maintenance.as_ref(), failover.as_ref()),
+            handlers: handlers(
+                &config,
+                &nodes,
+                maintenance.as_ref(),
+                failover.as_ref(),
+                old_backups,
+            ),
             channels,
         }));
         for (way, max_attempts) in ways(&config)? {
@@ -507,6 +521,7 @@ fn handlers(
     nodes: &[PostgresNode],
     maintenance: Option<&Arc<Maintenance>>,
     failover: Option<&Arc<Failover>>,
+    old_backups: Option<Arc<OldBackups>>,
 ) -> Handlers {
     let sessions = nodes
         .iter()
@@ -528,6 +543,10 @@ fn handlers(
             None => Err(
                 "how maintenance mode is switched is not configured, see [maintenance] in the example configuration".to_owned(),
             ),
+        },
+        retention: match old_backups {
+            Some(backups) => Ok(Arc::new(RetentionHandler::new(backups)) as Arc<dyn Handler>),
+            None => Err("backups are not configured, see [backups] in the example configuration".to_owned()),
         },
         primary: match failover {
             Some(failover) => Ok(primary::handler(Arc::clone(failover))),

@@ -13,6 +13,7 @@ const fn beginning(kind: ActionKind) -> (&'static str, &'static str) {
         ActionKind::MaintenanceOn => ("/actions/new?kind=maintenance_on", "Switch maintenance mode on"),
         ActionKind::MaintenanceOff => ("/actions/new?kind=maintenance_off", "Switch maintenance mode off"),
         ActionKind::Switchover | ActionKind::Failover => ("/database/topology", "Change the primary"),
+        ActionKind::DeleteOldBackups => ("/actions/new?kind=delete_old_backups", "Delete old backups"),
     }
 }
 

@@ -4,6 +4,7 @@ pub mod archive;
 pub mod drills;
 pub mod inventory;
 mod making;
+pub mod retention;
 mod rto;
 pub mod runs;
 pub mod verification;

@@ -19,6 +19,7 @@ use quarterdeck::{
         backups::{
             runs::{RunError, Runs, RunsParts, Wanted},
             verification::{Verification, Verifications},
+            watch::BackupWatch,
         },
         cluster::WatchedCluster,
     },
@@ -29,6 +30,7 @@ use quarterdeck_domain::{
 };
 use quarterdeck_estate::parts::{Postgres, PostgresOptions, Redis, RedisOptions, program};
 use sqlx::PgPool;
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -76,15 +78,36 @@ impl House {
         }
     }
 
+    /// As [`Self::start`], with a PostgreSQL that archives its WAL into [`Self::archive_directory`].
+    pub async fn archiving() -> Self {
+        let (directory, watched, redis) = tokio::task::block_in_place(|| Self::parts(true));
+        let console = TestDatabase::migrated().await;
+        Self {
+            pool: console.pool(),
+            console,
+            directory,
+            watched,
+            redis,
+        }
+    }
+
     fn start_parts() -> (tempfile::TempDir, Postgres, Redis) {
+        Self::parts(false)
+    }
+
+    fn parts(archives: bool) -> (tempfile::TempDir, Postgres, Redis) {
         let directory = tempfile::tempdir_in("/var/tmp").unwrap();
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let archive = directory.path().join("wal");
+        std::fs::create_dir(&archive).unwrap();
+        std::fs::set_permissions(&archive, std::fs::Permissions::from_mode(0o777)).unwrap();
         let watched = Postgres::start_with(&PostgresOptions {
             // Whoever makes backups has to show a password.
             hba: vec![
                 "host all backup 127.0.0.1/32 scram-sha-256".into(),
                 "host replication backup 127.0.0.1/32 scram-sha-256".into(),
             ],
+            settings: if archives { archiving(&archive) } else { Vec::new() },
             ..PostgresOptions::default()
         })
         .unwrap();
@@ -129,6 +152,59 @@ impl House {
 
     pub fn store_directory(&self) -> PathBuf {
         self.directory.path().join("store")
+    }
+
+    /// Where its WAL is archived.
+    pub fn archive_directory(&self) -> PathBuf {
+        self.directory.path().join("wal")
+    }
+
+    /// Who PostgreSQL runs as here: root can't be.
+    pub fn server_user(&self) -> Option<String> {
+        let pid = self.watched.pid().unwrap();
+        let owner = std::process::Command::new("stat")
+            .args(["-c", "%U", &format!("/proc/{pid}")])
+            .output()
+            .unwrap();
+        let user = String::from_utf8(owner.stdout).unwrap().trim().to_owned();
+        rustix::process::geteuid().is_root().then_some(user)
+    }
+
+    /// Waits until the archive reaches beyond an instant.
+    pub async fn archived_until(&self, watch: &BackupWatch, at: OffsetDateTime) {
+        let waiting = async {
+            loop {
+                let look = watch.look_now().await;
+                if let Some(Ok(archive)) = &look.archive
+                    && archive
+                        .wal
+                        .segments()
+                        .iter()
+                        .any(|segment| segment.last_commit_at > Some(at))
+                {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(120), waiting)
+            .await
+            .expect("the WAL is archived");
+    }
+
+    /// Loses the newest segment that was archived before an instant, and gives its name.
+    pub fn lose_segment_before(&self, at: OffsetDateTime) -> String {
+        let mut segments: Vec<(std::time::SystemTime, PathBuf)> = std::fs::read_dir(self.archive_directory())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.file_name().unwrap().len() == 24)
+            .map(|path| (std::fs::metadata(&path).unwrap().modified().unwrap(), path))
+            .filter(|(stored, _)| OffsetDateTime::from(*stored) < at)
+            .collect();
+        segments.sort();
+        let (_, path) = segments.pop().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        path.file_name().unwrap().to_str().unwrap().to_owned()
     }
 
     pub fn work_directory(&self) -> PathBuf {
@@ -275,6 +351,15 @@ impl House {
         let path = self.store_directory().join(format!("{name}{}", manifest::SUFFIX));
         serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
     }
+}
+
+fn archiving(archive: &Path) -> Vec<(String, String)> {
+    let set = |name: &str, value: String| (name.to_owned(), value);
+    vec![
+        set("wal_level", "replica".into()),
+        set("archive_mode", "on".into()),
+        set("archive_command", format!("cp %p '{}/%f'", archive.display())),
+    ]
 }
 
 /// Has Redis ask for a password; not in its file, so that the estate can see it start.

@@ -45,6 +45,8 @@ kinds! {
     Switchover = "switchover",
     /// Have a standby take the part of a primary that is gone.
     Failover = "failover",
+    /// Delete the backups and the WAL that are past their retention.
+    DeleteOldBackups = "delete_old_backups",
 }
 
 /// A text that names no kind.
@@ -179,6 +181,8 @@ const CHECK_PRIMARY: &str = "Open the topology page, or ask each node SELECT pg_
      candidate, or wait until it is a primary, before you make any other node take writes. If it was not begun, nothing has changed places: let the \
      old primary write again with ALTER SYSTEM RESET default_transaction_read_only and SELECT pg_reload_conf(). Once it is promoted, the old one must stay \
      read-only until it is made a standby. Where Patroni runs the cluster, patronictl list says who leads, and Patroni sees to the rest.";
+const CHECK_BACKUPS: &str = "Open the page of backups: it lists what is really in the store. The audit log has a line for each thing that was deleted, \
+     written before it was.";
 const POOL_RUNBOOK: Option<&str> = Some("pool-exhausted");
 
 impl ActionKind {
@@ -365,6 +369,32 @@ impl ActionKind {
                 how_to_check: CHECK_PRIMARY,
                 runbook: Some("failover"),
             },
+            Self::DeleteOldBackups => ActionSpec {
+                kind: self,
+                title: "Delete old backups",
+                summary: "Backups and WAL that are past their retention are deleted. The last good one of its kind stays, and so does what is \
+                          pinned, and all WAL that a base backup needs which stays.",
+                risk: Risk::High,
+                undo: Undo::No("What is deleted is gone. The plan names each thing that would be."),
+                steps: const {
+                    &[
+                        step(
+                            "delete",
+                            "Delete what the plan names, each recorded before",
+                            3600,
+                            true,
+                        ),
+                        step(
+                            "verify",
+                            "See that it is gone, and that what should stay is there",
+                            300,
+                            false,
+                        ),
+                    ]
+                },
+                how_to_check: CHECK_BACKUPS,
+                runbook: Some("recoverability"),
+            },
         }
     }
 
@@ -398,6 +428,11 @@ impl ActionKind {
                 approvals: 1,
                 confirmation: Confirmation::Typed,
                 break_glass: true,
+                ..rule
+            },
+            Self::DeleteOldBackups => Rule {
+                approvals: 1,
+                confirmation: Confirmation::Typed,
                 ..rule
             },
             Self::Failover => Rule {

@@ -66,6 +66,8 @@ pub enum Params {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at_most: Option<LossBound>,
     },
+    /// See [`ActionKind::DeleteOldBackups`].
+    DeleteOldBackups {},
 }
 
 impl Params {
@@ -79,6 +81,7 @@ impl Params {
             Self::MaintenanceOff {} => ActionKind::MaintenanceOff,
             Self::Switchover { .. } => ActionKind::Switchover,
             Self::Failover { .. } => ActionKind::Failover,
+            Self::DeleteOldBackups {} => ActionKind::DeleteOldBackups,
         }
     }
 
@@ -93,6 +96,7 @@ impl Params {
             }
             Self::MaintenanceOn { .. } | Self::MaintenanceOff {} => "the service".to_owned(),
             Self::Switchover { candidate } | Self::Failover { candidate, .. } => candidate.clone(),
+            Self::DeleteOldBackups {} => "old backups".to_owned(),
         }
     }
 }
@@ -185,6 +189,7 @@ impl Params {
                 }
             }
             ActionKind::MaintenanceOff => Self::MaintenanceOff {},
+            ActionKind::DeleteOldBackups => Self::DeleteOldBackups {},
             ActionKind::Switchover => Self::Switchover {
                 candidate: text("candidate")?.to_owned(),
             },

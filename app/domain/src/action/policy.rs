@@ -216,6 +216,7 @@ mod tests {
                 (ActionKind::MaintenanceOff, 0),
                 (ActionKind::Switchover, 1),
                 (ActionKind::Failover, 1),
+                (ActionKind::DeleteOldBackups, 1),
             ]
         );
         assert_eq!(

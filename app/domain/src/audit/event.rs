@@ -191,6 +191,8 @@ actions! {
     DrillEnded = "drill.ended",
     /// Somebody wants a restore drill ended.
     DrillCancelled = "drill.cancel_asked",
+    /// A backup, or WAL, was deleted: the intent, recorded before it is.
+    BackupDeleted = "backup.deleted",
     /// Somebody pinned a backup, so that no retention deletes it.
     BackupPinned = "backup.pinned",
     /// Somebody let a pinned backup go.

@@ -181,6 +181,7 @@ fn deed(event: &Event) -> Deed {
             }
         }
         Action::DrillCancelled => Deed::new("end", "asked to end", &format!("the restore drill {object}")),
+        Action::BackupDeleted => Deed::new("delete", "deleted", &format!("{object}: {}", detail("reason"))),
         Action::BackupPinned => Deed::new(
             "pin",
             "pinned",

@@ -115,6 +115,9 @@ pub fn same_tables(noted: &[TableFigures], found: &[TableFigures]) -> Vec<Check>
 /// counted at other moments.
 const TOLERANCE_PERCENT: i64 = 1;
 const TOLERANCE_ROWS: i64 = 100;
+/// The same where nothing was counted before: then only the present tells, which may be some time later.
+const LATER_PERCENT: i64 = 10;
+const LATER_ROWS: i64 = 1_000;
 
 /// Holds the tables of a cluster that was recovered to an instant against what was counted at the source before and after it:
 /// each has to be there, with a number of rows between the two, give or take a little.
@@ -128,7 +131,12 @@ pub fn tables_between(before: &[TableFigures], after: &[TableFigures], found: &[
         }
         let earlier = earlier.map_or(table.rows, |earlier| earlier.rows);
         let (low, high) = (earlier.min(table.rows), earlier.max(table.rows));
-        let tolerance = (high.saturating_mul(TOLERANCE_PERCENT) / 100).max(TOLERANCE_ROWS);
+        let (percent, rows) = if before.is_empty() {
+            (LATER_PERCENT, LATER_ROWS)
+        } else {
+            (TOLERANCE_PERCENT, TOLERANCE_ROWS)
+        };
+        let tolerance = (high.saturating_mul(percent) / 100).max(rows);
         let now = of(found, table).map(|now| now.rows);
         // A table with rows may not come back empty, however few they were.
         let fits = now.is_some_and(|rows| {

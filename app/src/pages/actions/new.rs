@@ -116,7 +116,7 @@ fn Parameters(kind: ActionKind, missing: String) -> impl IntoView {
             </form>
         }
         .into_any(),
-        ActionKind::MaintenanceOff => ().into_any(),
+        ActionKind::MaintenanceOff | ActionKind::DeleteOldBackups => ().into_any(),
         ActionKind::Switchover | ActionKind::Failover => view! {
             <p class="note">{format!("The node is chosen on the topology page ({missing} is missing here).")}</p>
             <a class="button button-primary" href="/database/topology">"Open the topology page"</a>

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 pub mod maintenance;
 pub mod primary;
+pub mod retention;
 pub mod sessions;
 
 /// A boxed future: what makes the trait object-safe.
@@ -199,6 +200,8 @@ pub struct Handlers {
     pub maintenance: Result<Arc<dyn Handler>, String>,
     /// Switchover and failover.
     pub primary: Result<Arc<dyn Handler>, String>,
+    /// Deleting old backups.
+    pub retention: Result<Arc<dyn Handler>, String>,
 }
 
 impl Handlers {
@@ -213,6 +216,7 @@ impl Handlers {
             }
             ActionKind::MaintenanceOn | ActionKind::MaintenanceOff => self.maintenance.as_ref(),
             ActionKind::Switchover | ActionKind::Failover => self.primary.as_ref(),
+            ActionKind::DeleteOldBackups => self.retention.as_ref(),
         }
         .map_err(String::as_str)
     }

@@ -158,6 +158,14 @@ impl BackupWatch {
         look
     }
 
+    /// A look that was begun after this was called.
+    pub async fn look_now(&self) -> Arc<Look> {
+        let mut last = self.last.lock().await;
+        let look = Arc::new(self.look().await);
+        *last = Some((Instant::now(), Arc::clone(&look)));
+        look
+    }
+
     /// Everything as the page shows it.
     pub async fn view(&self) -> BackupsView {
         let look = self.looked().await;

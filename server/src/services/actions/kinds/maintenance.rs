@@ -42,7 +42,8 @@ impl Handler for MaintenanceHandler {
                 | Params::TerminateBackend { .. }
                 | Params::TerminateLongRunning { .. }
                 | Params::Switchover { .. }
-                | Params::Failover { .. } => Err(PlanError::Parameters(
+                | Params::Failover { .. }
+                | Params::DeleteOldBackups {} => Err(PlanError::Parameters(
                     "This is no action on maintenance mode.".to_owned(),
                 )),
             }

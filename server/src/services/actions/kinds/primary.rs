@@ -60,7 +60,8 @@ impl Handler for PrimaryHandler {
                 | Params::TerminateBackend { .. }
                 | Params::TerminateLongRunning { .. }
                 | Params::MaintenanceOn { .. }
-                | Params::MaintenanceOff {} => Err(no_change()),
+                | Params::MaintenanceOff {}
+                | Params::DeleteOldBackups {} => Err(no_change()),
             }
         })
     }

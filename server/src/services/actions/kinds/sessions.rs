@@ -81,7 +81,8 @@ impl Handler for SessionsHandler {
                 Params::MaintenanceOn { .. }
                 | Params::MaintenanceOff {}
                 | Params::Switchover { .. }
-                | Params::Failover { .. } => {
+                | Params::Failover { .. }
+                | Params::DeleteOldBackups {} => {
                     Err(PlanError::Parameters("This is no action on sessions.".to_owned()))
                 }
             }

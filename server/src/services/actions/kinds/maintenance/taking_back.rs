@@ -25,7 +25,8 @@ impl MaintenanceHandler {
             | Params::TerminateBackend { .. }
             | Params::TerminateLongRunning { .. }
             | Params::Switchover { .. }
-            | Params::Failover { .. } => None,
+            | Params::Failover { .. }
+            | Params::DeleteOldBackups {} => None,
         }
     }
 

@@ -62,7 +62,8 @@ impl Handler for PatroniHandler {
                 | Params::TerminateBackend { .. }
                 | Params::TerminateLongRunning { .. }
                 | Params::MaintenanceOn { .. }
-                | Params::MaintenanceOff {} => Err(no_change()),
+                | Params::MaintenanceOff {}
+                | Params::DeleteOldBackups {} => Err(no_change()),
             }
         })
     }

@@ -55,7 +55,8 @@ impl SessionsHandler {
             Params::MaintenanceOn { .. }
             | Params::MaintenanceOff {}
             | Params::Switchover { .. }
-            | Params::Failover { .. } => {
+            | Params::Failover { .. }
+            | Params::DeleteOldBackups {} => {
                 return Err(StepError::Failed("This is no action on sessions.".to_owned()));
             }
         };
