@@ -27,6 +27,8 @@ mod fake_s3;
 mod house;
 #[path = "backups/made.rs"]
 mod made;
+#[path = "backups/recovered.rs"]
+mod recovered;
 #[path = "backups/scheduled.rs"]
 mod scheduled;
 #[path = "backups/stores.rs"]
