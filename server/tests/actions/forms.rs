@@ -143,8 +143,13 @@ async fn two_clicks_do_it_once_and_neither_is_told_that_it_failed() {
     }
     let action = ended(&olive, &id(&action)).await;
     assert_eq!(state(&action), "succeeded", "{action}");
+    let recorded = bridge.recorded(&id(&action)).await;
+    let of_action: Vec<_> = recorded
+        .iter()
+        .filter(|action| action.starts_with("action."))
+        .collect();
     assert_eq!(
-        bridge.recorded(&id(&action)).await,
+        of_action,
         [
             "action.requested",
             "action.approved",

@@ -202,7 +202,7 @@ async fn killed_in_the_middle_of_a_step_it_is_unknown_and_never_done_again() {
     eventually("the fence", async || fenced.exists()).await;
     // While it is done, the page shows how far it is, and nothing else can be begun.
     let page = bridge.april.get("/emergency?candidate=db-2").await.body;
-    assert!(page.contains("class=\"step\" data-state=\"running\""), "{page}");
+    assert!(page.contains("data-state=\"running\" class=\"step\""), "{page}");
     assert!(page.contains("another action is under way"), "{page}");
     tokio::task::block_in_place(|| pair.first.restart()).unwrap();
     let bridge = bridge.killed_and_started_again(&more).await;

@@ -68,7 +68,9 @@ async fn it_is_switched_once() {
             .chain(["action.started", "action.succeeded"])
             .collect();
         let id = action["line"]["id"].as_str().unwrap();
-        assert_eq!(recorded(&bridge.database, id).await, expected);
+        let mut recorded = recorded(&bridge.database, id).await;
+        recorded.retain(|action| action.starts_with("action."));
+        assert_eq!(recorded, expected);
         assert_eq!(throws(&redis, command), 1, "{command}");
         assert_eq!(silences(&alertmanager).await.len(), 1, "{command}");
     }
