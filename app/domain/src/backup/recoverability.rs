@@ -137,6 +137,8 @@ pub struct RecoverabilityMap {
     pub now: OffsetDateTime,
     /// The timeline that is written now, to which all but `branches` belongs. None if there is no WAL and no base backup.
     pub timeline: Option<Timeline>,
+    /// How far WAL of that timeline can be brought back: to the end of a span, or to the stop of a base backup by itself.
+    pub end: Option<Lsn>,
     /// Any instant of these, the oldest first.
     pub spans: Vec<Span>,
     /// Single instants, the oldest first: base backups of the timeline that is written now or of those it came from, and dumps.
@@ -390,6 +392,7 @@ impl RecoverabilityMap {
         let mut map = Self {
             now,
             timeline,
+            end: None,
             spans: Vec::new(),
             dots: Vec::new(),
             holes: Vec::new(),
@@ -398,6 +401,12 @@ impl RecoverabilityMap {
         let followed = timeline.map(|timeline| Followed::new(evidence, wal.line(timeline)));
         if let Some(followed) = &followed {
             map.spans = followed.spans(now);
+            let alone = followed
+                .bases
+                .iter()
+                .filter(|base| base.own_wal && base.condition.usable());
+            let alone = alone.map(|base| base.stop);
+            map.end = map.spans.iter().map(|span| span.end).chain(alone).max();
             map.branches = branches(evidence, followed);
         }
         map.dots = dots(evidence, followed.as_ref());
@@ -439,6 +448,15 @@ impl RecoverabilityMap {
     pub fn first(&self) -> Option<OffsetDateTime> {
         let span = self.spans.first().map(|span| span.from);
         span.into_iter().chain(self.dots.first().map(|dot| dot.at)).min()
+    }
+
+    /// The newest instant of which there is a dump.
+    #[must_use]
+    pub fn newest_dump_at(&self) -> Option<OffsetDateTime> {
+        self.dots
+            .iter()
+            .rfind(|dot| dot.kind == DotKind::Dump)
+            .map(|dot| dot.at)
     }
 
     /// The span that reaches furthest into the present, on the timeline that is written now.

@@ -490,6 +490,9 @@ proptest! {
     fn an_instant_is_on_the_map_exactly_if_a_walk_leads_there(world in worlds()) {
         let archive = world.found(&[true]);
         let map = world.map(&archive);
+        let usable = world.walks[&world.current].iter().filter(|walk| walk.base.condition.usable() && walk.newest.is_some());
+        let end = usable.map(|walk| walk.base.stop.bytes().max(walk.missing * SEGMENT)).max();
+        prop_assert_eq!(map.end.map(Lsn::bytes), end);
         for instant in 0..=world.now {
             let answer = map.answer(at(instant));
             let replays = world.replays(world.current, instant, None);

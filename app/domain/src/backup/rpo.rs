@@ -25,10 +25,10 @@ pub struct Sample {
 /// What is certain to be there when all else is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Safe<'a> {
-    /// The line that leads to the timeline that is written now, and how far along it WAL can be replayed without a break from
-    /// a base backup.
+    /// The line that leads to the timeline that is written now, and how far along it WAL can be brought back.
     pub archived: Option<(&'a Line, Lsn)>,
-    /// The newest instant of which there is a dump or a base backup by itself.
+    /// The newest instant of which there is a dump. (What a base backup has ends at its position, a little before the time at
+    /// which that was known.)
     pub snapshot_at: Option<OffsetDateTime>,
     /// The newest commit that is known to be in the archive. It is by the server's clock, and only counts where no sample tells
     /// more.
