@@ -136,11 +136,12 @@ async fn a_sound_deployment_passes_and_a_careless_one_is_warned() {
         ("Prometheus", "clock"),
         ("Metrics", "latency"),
         ("Metrics", "cpu"),
-        ("PostgreSQL nodes", "main"),
         ("PostgreSQL nodes", "main: clock"),
     ] {
         assert!(is_ok(&report, area, check), "{area}, {check}:\n{report}");
     }
+    // Nobody could take its part: the topology and the overview say so too.
+    assert!(is_warning(&report, "PostgreSQL nodes", "main"), "{report}");
     assert!(is_warning(&report, "Alertmanager", "configured"), "{report}");
     assert!(report.to_string().contains("ok    Metrics"), "{report}");
 
