@@ -142,7 +142,8 @@ impl Schedules {
     ) -> Result<bool, RunError> {
         let had = self.runs.had(method, last).await?;
         if in_time && !had {
-            return self.begin(method, Wanted::Schedule(last)).await;
+            self.begin(method, Wanted::Schedule(last)).await?;
+            return Ok(false);
         }
         // It had its run, or was missed: enough, where anything is kept at all.
         let recently =
@@ -153,7 +154,10 @@ impl Schedules {
         self.asked.insert(method, now);
         match self.runs.has_copy(method).await {
             Ok(true) => Ok(true),
-            Ok(false) if !had => self.begin(method, Wanted::Schedule(last)).await,
+            Ok(false) if !had => {
+                self.begin(method, Wanted::Schedule(last)).await?;
+                Ok(false)
+            }
             Ok(false) if recently(&self.tried, TRY_AGAIN) => Ok(false),
             Ok(false) => {
                 if self.begin(method, Wanted::NothingKept).await? {

@@ -203,6 +203,9 @@ async fn check(job: &Job, packed: &Path) -> Result<(u64, Vec<WalRange>), BackupE
         };
         tokio::fs::create_dir_all(&into).await.map_err(job.disk(&into))?;
         let (archive, into) = (archive.display().to_string(), into.display().to_string());
+        // By itself: `tar` is done at the end of the archive, and may not hear what is wrong with the checksum after it.
+        job.program("gzip", &["--test", &archive], BTreeMap::new())
+            .await?;
         let arguments = [
             "--extract",
             "--gzip",

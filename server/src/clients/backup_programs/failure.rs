@@ -177,8 +177,9 @@ const ADVICE: [(&[&str], &str); 11] = [
 ];
 
 /// The programs that read what is kept. What they find says nothing about servers and connections.
-const READERS: [&str; 5] = [
+const READERS: [&str; 6] = [
     "pg_restore",
+    "gzip",
     "tar",
     "pg_verifybackup",
     "redis-check-rdb",
