@@ -524,7 +524,6 @@ mod tests {
         for (change, to, named) in [
             ("name = 'skillquest'", "name = 'a/b'", "backups.name"),
             ("s3://bucket/backups", "ftp://host/backups", "backups.store.url"),
-            ("s3://bucket/backups", "file:relative", "backups.store.url"),
             ("access_key_id = 'id', ", "", "without the other"),
             (
                 "wal_archive = { url = 'file:///srv/wal' }",
