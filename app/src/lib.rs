@@ -14,4 +14,4 @@ pub mod routes;
 pub mod shell;
 pub mod view;
 
-pub use components::moment;
+pub use components::{moment, size};

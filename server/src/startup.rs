@@ -40,6 +40,7 @@ use crate::{
         audit::{AuditLog, EventMaker, Recorder},
         backups::{
             drills::{Drills, DrillsParts},
+            pins::Pins,
             retention::OldBackups,
             runs::{Runs, RunsParts},
             verification::Verifications,
@@ -366,6 +367,12 @@ impl Console {
             actions,
             emergency,
             maintenance,
+            pins: backups.as_ref().map(|watch| {
+                Pins::new(
+                    Arc::clone(watch),
+                    EventMaker::new(Arc::clone(&clock), Arc::clone(&entropy)),
+                )
+            }),
             backups,
             drills,
             backup_runs,

@@ -28,6 +28,8 @@ pub struct BackupsView {
     pub calendar: Vec<CalendarRowView>,
     /// The last runs, the newest first.
     pub runs: Vec<RunView>,
+    /// The last restore drills, the newest first.
+    pub drills: Vec<DrillView>,
     /// What is kept, the newest first.
     pub copies: Vec<CopyView>,
     /// Whether more is kept than is listed here.
@@ -226,7 +228,7 @@ pub struct RunView {
     pub done_bytes: u64,
     /// Of how many.
     pub total_bytes: Option<u64>,
-    /// Bytes a second of late, while it runs.
+    /// Bytes a second since it began, while it runs.
     pub rate_bytes_per_s: Option<u64>,
     /// Program and arguments.
     pub command: String,
@@ -330,6 +332,10 @@ pub struct VerificationView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct DrillView {
+    /// Its id, a UUID.
+    pub id: String,
+    /// The copy that it restores.
+    pub backup: String,
     /// When it began, Unix ms.
     pub began_at_ms: i64,
     /// When it ended, Unix ms.
@@ -346,6 +352,8 @@ pub struct DrillView {
     pub checks: Vec<String>,
     /// What went wrong.
     pub error: Option<String>,
+    /// Whether somebody asked that it ends.
+    pub cancelling: bool,
 }
 
 /// A copy that is kept.

@@ -84,6 +84,7 @@ impl FakeConsole {
             archive: (self.scenario != Scenario::Old).then(|| self.archive()),
             calendar: self.calendar(),
             runs: self.runs(),
+            drills: self.drills(),
             copies_left_out: 0,
             others: match self.scenario {
                 Scenario::Storm => vec!["dump/skillquest.sql.tmp".into(), "notes.txt".into()],
@@ -493,6 +494,41 @@ impl FakeConsole {
         }
     }
 
+    fn drills(&self) -> Vec<DrillView> {
+        let now = self.now_ms;
+        let drill = |n: u8, state: &str, began_at_ms: i64, took_ms: Option<i64>| DrillView {
+            id: format!("{RUN}{n:02}"),
+            backup: name(Method::Base, days_ago(now, 2, 4)),
+            began_at_ms,
+            ended_at_ms: took_ms.map(|took| began_at_ms + took),
+            by: "schedule".into(),
+            state: state.into(),
+            target_at_ms: Some(began_at_ms - 5 * MINUTE),
+            steps: vec![
+                ("Fetch the backup".into(), 94_000),
+                ("Start and replay".into(), 8 * MINUTE),
+            ],
+            checks: match state {
+                "succeeded" => vec!["31 tables: 31, as it should be".into()],
+                "failed" => vec!["public.answers: 8,112,000 rows instead of 8,112,904".into()],
+                _ => vec![],
+            },
+            error: (state == "failed")
+                .then(|| "What was restored is not what was backed up: see the checks.".into()),
+            cancelling: false,
+        };
+        match self.scenario {
+            Scenario::Calm | Scenario::Mixed => {
+                vec![drill(20, "succeeded", days_ago(now, 2, 6), Some(11 * MINUTE))]
+            }
+            Scenario::Storm => vec![
+                drill(22, "running", now - 3 * MINUTE, None),
+                drill(21, "failed", days_ago(now, 1, 6), Some(14 * MINUTE)),
+            ],
+            Scenario::Blind | Scenario::Old | Scenario::Fresh => vec![],
+        }
+    }
+
     fn copies(&self) -> Vec<CopyView> {
         let now = self.now_ms;
         if matches!(self.scenario, Scenario::Old | Scenario::Blind) {
@@ -672,6 +708,9 @@ impl FakeConsole {
                 sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
             }],
             drills: vec![DrillView {
+                id: format!("{RUN}07"),
+                backup: copy.name.clone(),
+                cancelling: false,
                 began_at_ms: copy.instant_ms + DAY,
                 ended_at_ms: Some(copy.instant_ms + DAY + 11 * MINUTE),
                 by: "schedule".into(),

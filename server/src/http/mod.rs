@@ -5,6 +5,7 @@ pub mod api_tokens;
 pub mod asked;
 pub mod assets;
 pub mod auth;
+pub mod backups;
 pub mod client_address;
 pub mod cookies;
 pub mod csrf;

@@ -4,6 +4,8 @@ pub mod archive;
 pub mod drills;
 pub mod inventory;
 mod making;
+mod pages;
+pub mod pins;
 pub mod retention;
 mod rto;
 pub mod runs;

@@ -1,6 +1,7 @@
 //! The server's side of the pages' port: decide, then answer.
 
 mod actions;
+mod backup_forms;
 mod backup_runs;
 
 use std::sync::Arc;
@@ -28,11 +29,12 @@ use quarterdeck_domain::{
 };
 use time::OffsetDateTime;
 use url::Url;
+use uuid::Uuid;
 
 use super::{
     actions::{Actions, Emergency},
     audit::{AuditLog, Origin, Selection},
-    backups::{drills::Drills, runs::Runs, verification::Verifications, watch::BackupWatch},
+    backups::{drills::Drills, pins::Pins, runs::Runs, verification::Verifications, watch::BackupWatch},
     cluster::WatchedCluster,
     database::WatchedSessions,
     failover::Failover,
@@ -45,7 +47,7 @@ use super::{
     runbooks,
 };
 use crate::clock::{Clock, unix_ms};
-use crate::db::api_tokens::ApiTokenRow;
+use crate::db::{DbError, api_tokens::ApiTokenRow};
 
 /// What pages and the REST API ask.
 #[derive(Debug)]
@@ -72,6 +74,8 @@ pub struct ConsoleService {
     pub maintenance: Option<Arc<Maintenance>>,
     /// Backups, where they are this console's business.
     pub backups: Option<Arc<BackupWatch>>,
+    /// Pins of kept copies, where backups are configured.
+    pub pins: Option<Pins>,
     /// Restore drills, where they are configured.
     pub drills: Option<Arc<Drills>>,
     /// Making backups and reading kept ones again, where that is this console's business.
@@ -292,22 +296,37 @@ impl Console for AskedConsole {
     fn backup_run<'a>(
         &'a self,
         subject: &'a Subject,
-        _: &'a str,
+        id: &'a str,
     ) -> BoxFuture<'a, Result<RunPageView, ConsoleError>> {
         Box::pin(async move {
             self.allow(subject, Permission::ViewBackups)?;
-            Err(no_backups())
+            let backups = self.service.backups.as_ref().ok_or_else(no_backups)?;
+            let none = || {
+                ConsoleError::NotFound(format!(
+                    "There is no run {id:?}. The page of backups lists the last ones."
+                ))
+            };
+            let id = Uuid::parse_str(id).map_err(|_| none())?;
+            let page = backups.run_page(id, self.service.clock.now()).await;
+            page.map_err(|error| not_read(&error))?.ok_or_else(none)
         })
     }
 
     fn backup_copy<'a>(
         &'a self,
         subject: &'a Subject,
-        _: &'a str,
+        name: &'a str,
     ) -> BoxFuture<'a, Result<CopyPageView, ConsoleError>> {
         Box::pin(async move {
             self.allow(subject, Permission::ViewBackups)?;
-            Err(no_backups())
+            let backups = self.service.backups.as_ref().ok_or_else(no_backups)?;
+            let page = backups.copy_page(name).await;
+            page.map_err(|error| not_read(&error))?.ok_or_else(|| {
+                ConsoleError::NotFound(format!(
+                    "No copy {name:?} is kept. It may have been deleted because it was old; the page of backups lists those that are \
+                     kept."
+                ))
+            })
         })
     }
 
@@ -431,6 +450,18 @@ impl Console for AskedConsole {
     fn now_ms(&self) -> i64 {
         unix_ms(self.service.clock.now())
     }
+}
+
+fn not_read(error: &DbError) -> ConsoleError {
+    tracing::warn!(
+        error = error as &dyn std::error::Error,
+        "what is known of a backup can't be read"
+    );
+    ConsoleError::Unavailable(
+        "What is known of it can't be read: the console's own database does not answer. The page of backups shows what is stored all \
+         the same."
+            .to_owned(),
+    )
 }
 
 fn no_backups() -> ConsoleError {

@@ -12,6 +12,7 @@ use tower_http::{
 use crate::http::{
     actions, api_tokens, assets,
     auth::authenticate,
+    backups,
     csrf::refuse_cross_site,
     doors::{Access, Door, Doors},
     emergency, events, pages, probes, request, rest,
@@ -135,6 +136,31 @@ pub(super) fn router(state: &AppState) -> (Router, Vec<Door>) {
             "/actions/{id}/review",
             Access::Form(Permission::ApproveAction),
             post(actions::review),
+        )
+        .post(
+            "/backups/run",
+            Access::Form(Permission::RunBackups),
+            post(backups::run),
+        )
+        .post(
+            "/backups/cancel",
+            Access::Form(Permission::RunBackups),
+            post(backups::cancel),
+        )
+        .post(
+            "/backups/verify",
+            Access::Form(Permission::RunBackups),
+            post(backups::verify),
+        )
+        .post(
+            "/backups/drill",
+            Access::Form(Permission::RunBackups),
+            post(backups::drill),
+        )
+        .post(
+            "/backups/pin",
+            Access::Form(Permission::RunBackups),
+            post(backups::pin),
         )
         .post(
             "/api/v1/backups/runs",

@@ -5,7 +5,9 @@ use leptos_router::hooks::use_query_map;
 
 use super::{
     copies::growth,
-    marks::{Mark, of_copy, of_run},
+    drills::Drill,
+    forms::{CopyForms, May},
+    marks::{Mark, of_copy},
 };
 use crate::{
     components::{
@@ -17,7 +19,7 @@ use crate::{
     },
     error::ConsoleError,
     pages::{Signed, signed},
-    view::backup::{CopyPageView, DrillView, VerificationView},
+    view::backup::{CopyPageView, VerificationView},
 };
 
 /// The page of a copy.
@@ -29,12 +31,13 @@ pub fn CopyPage() -> impl IntoView {
         <Page title="Backup" name="backup">
             {Suspend::new(async move {
                 match load(signed, &name).await {
-                    Ok(view) => view! {
+                    Ok((view, may)) => view! {
                         <nav class="backup-ways" aria-label="Ways back">
                             <a href="/backups">"Backups"</a>
                         </nav>
                         <h1>{view.copy.method.label()} " " <span class="copy-name">{view.copy.name.clone()}</span></h1>
-                        <div class="backup-parts" id="copy" data-live="part"><Copy view with_run=true /></div>
+                        <CopyForms may=may.clone() copy=view.copy.clone() />
+                        <div class="backup-parts" id="copy" data-live="part"><Copy view with_run=true may /></div>
                         <RefreshParts every_s=5 />
                     }
                     .into_any(),
@@ -45,9 +48,13 @@ pub fn CopyPage() -> impl IntoView {
     }
 }
 
-async fn load(signed: Result<Signed, ConsoleError>, name: &str) -> Result<CopyPageView, ConsoleError> {
-    let Signed { console, subject, .. } = signed?;
-    console.backup_copy(&subject, name).await
+async fn load(
+    signed: Result<Signed, ConsoleError>,
+    name: &str,
+) -> Result<(CopyPageView, Option<May>), ConsoleError> {
+    let signed = signed?;
+    let view = signed.console.backup_copy(&signed.subject, name).await?;
+    Ok((view, May::of(&signed)))
 }
 
 /// Everything that is known of a copy.
@@ -57,6 +64,8 @@ pub(super) fn Copy(
     view: CopyPageView,
     /// Whether the way to its run is shown.
     with_run: bool,
+    /// Who may end its drills.
+    may: Option<May>,
 ) -> impl IntoView {
     let CopyPageView {
         copy,
@@ -186,7 +195,7 @@ pub(super) fn Copy(
             } else {
                 view! {
                     <ol class="backup-events">
-                        {drills.into_iter().map(|drill| view! { <Drill drill /> }).collect_view()}
+                        {drills.into_iter().map(|drill| view! { <Drill drill named=false may=may.clone() /> }).collect_view()}
                     </ol>
                 }
                     .into_any()
@@ -213,33 +222,6 @@ fn Verification(verification: VerificationView) -> impl IntoView {
                 </span>
             </p>
             {list(verification.findings)}
-        </li>
-    }
-}
-
-#[component]
-fn Drill(drill: DrillView) -> impl IntoView {
-    let took = drill.ended_at_ms.map_or_else(String::new, |ended| {
-        format!(", took {}", length(ended - drill.began_at_ms))
-    });
-    let steps = drill
-        .steps
-        .into_iter()
-        .map(|(name, ms)| format!("{name} {}", length(ms)))
-        .collect::<Vec<_>>()
-        .join(" · ");
-    view! {
-        <li>
-            <p>
-                <Mark look=of_run(&drill.state) />
-                " "
-                <Time at_ms=drill.began_at_ms />
-                <span class="note">{format!("{took}, by {}", drill.by)}</span>
-            </p>
-            {drill.target_at_ms.map(|at_ms| view! { <p>"To " <Time at_ms /></p> })}
-            {(!steps.is_empty()).then(|| view! { <p class="note">{steps}</p> })}
-            {drill.error.map(|error| view! { <p class="message" data-kind="error">{error}</p> })}
-            {list(drill.checks)}
         </li>
     }
 }

@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::asked::Asked;
+use super::{
+    asked::Asked,
+    forms::{May, RunNow},
+};
 use crate::{
     components::{
         icon::BandShape,
@@ -14,11 +17,17 @@ use crate::{
 
 /// The methods, a row each.
 #[component]
-pub(super) fn Methods(methods: Vec<MethodView>, asked: Asked, now_ms: i64) -> impl IntoView {
+pub(super) fn Methods(
+    methods: Vec<MethodView>,
+    asked: Asked,
+    now_ms: i64,
+    may: Option<May>,
+) -> impl IntoView {
     let none = methods.is_empty();
+    let can_run = may.is_some();
     let rows = methods
         .into_iter()
-        .map(|method| view! { <Row method asked=asked.clone() now_ms /> })
+        .map(|method| view! { <Row method asked=asked.clone() now_ms may=may.clone() /> })
         .collect_view();
     view! {
         <section class="panel backup-methods" id="methods" data-live="part" aria-labelledby="methods-title">
@@ -46,6 +55,7 @@ pub(super) fn Methods(methods: Vec<MethodView>, asked: Asked, now_ms: i64) -> im
                                     <th scope="col" class="figure">"Kept for"</th>
                                     <th scope="col" class="figure">"Copies"</th>
                                     <th scope="col" class="figure">"Size"</th>
+                                    {can_run.then(|| view! { <th scope="col"><span class="hidden">"Run it"</span></th> })}
                                 </tr>
                             </thead>
                             <tbody>{rows}</tbody>
@@ -59,7 +69,7 @@ pub(super) fn Methods(methods: Vec<MethodView>, asked: Asked, now_ms: i64) -> im
 }
 
 #[component]
-fn Row(method: MethodView, asked: Asked, now_ms: i64) -> impl IntoView {
+fn Row(method: MethodView, asked: Asked, now_ms: i64, may: Option<May>) -> impl IntoView {
     let band = method.band;
     let href = Asked {
         method: Some(method.method),
@@ -102,6 +112,7 @@ fn Row(method: MethodView, asked: Asked, now_ms: i64) -> impl IntoView {
             <td class="figure" data-label="Kept for">{format!("{} d", method.keep_days)}</td>
             <td class="figure" data-label="Copies">{method.copies}</td>
             <td class="figure" data-label="Size">{bytes(method.bytes)}</td>
+            {may.map(|may| view! { <td class="backup-do"><RunNow may=Some(may) method=method.method /></td> })}
         </tr>
     }
 }

@@ -5,7 +5,9 @@ mod asked;
 mod calendar;
 mod copies;
 mod copy;
+mod drills;
 mod figures;
+mod forms;
 mod history;
 mod map;
 mod marks;
@@ -25,7 +27,9 @@ use self::{
     asked::Asked,
     calendar::Calendar,
     copies::Copies,
+    drills::Drills,
     figures::{Rpo, Rto},
+    forms::May,
     map::Map,
     methods::Methods,
     runs::{Running, Runs},
@@ -51,7 +55,7 @@ pub fn BackupsPage() -> impl IntoView {
         <Page title="Backups" name="backups">
             {Suspend::new(async move {
                 match load(signed).await {
-                    Ok(view) => view! { <Board view asked /> }.into_any(),
+                    Ok((view, may)) => view! { <Board view asked may /> }.into_any(),
                     Err(ConsoleError::NotFound(_)) => view! { <NotConfigured /> }.into_any(),
                     Err(error) => view! { <Failure error /> }.into_any(),
                 }
@@ -60,9 +64,10 @@ pub fn BackupsPage() -> impl IntoView {
     }
 }
 
-async fn load(signed: Result<Signed, ConsoleError>) -> Result<BackupsView, ConsoleError> {
-    let Signed { console, subject, .. } = signed?;
-    console.backups(&subject).await
+async fn load(signed: Result<Signed, ConsoleError>) -> Result<(BackupsView, Option<May>), ConsoleError> {
+    let signed = signed?;
+    let view = signed.console.backups(&signed.subject).await?;
+    Ok((view, May::of(&signed)))
 }
 
 /// What would be here, and how to get it.
@@ -87,22 +92,23 @@ fn NotConfigured() -> impl IntoView {
 }
 
 #[component]
-fn Board(view: BackupsView, asked: Asked) -> impl IntoView {
+fn Board(view: BackupsView, asked: Asked, may: Option<May>) -> impl IntoView {
     let now_ms = view.read_at_ms;
     view! {
         <Verdict view=view.verdict read_at_ms=now_ms troubles=view.troubles />
-        <Running runs=view.runs.clone() now_ms />
+        <Running runs=view.runs.clone() now_ms may=may.clone() />
         <Map view=view.map asked=asked.clone() />
         <div class="recovery-figures">
             <Rpo view=view.rpo now_ms />
             <Rto view=view.rto now_ms />
         </div>
-        <Methods methods=view.methods asked=asked.clone() now_ms />
+        <Methods methods=view.methods asked=asked.clone() now_ms may=may.clone() />
         <div class="backup-columns">
             <Calendar rows=view.calendar />
             <Archive archive=view.archive />
         </div>
         <Runs runs=view.runs now_ms />
+        <Drills drills=view.drills may />
         <Copies copies=view.copies left_out=view.copies_left_out others=view.others asked />
         <RefreshParts every_s=EVERY_S />
     }

@@ -5,6 +5,7 @@ use leptos_router::hooks::use_params_map;
 
 use super::{
     copy::Copy,
+    forms::{CancelRun, May},
     marks::{Mark, of_run},
     runs::{Bar, progress},
 };
@@ -30,12 +31,12 @@ pub fn RunPage() -> impl IntoView {
         <Page title="Backup run" name="backup">
             {Suspend::new(async move {
                 match load(signed, &id).await {
-                    Ok(view) => view! {
+                    Ok((view, may)) => view! {
                         <nav class="backup-ways" aria-label="Ways back">
                             <a href="/backups">"Backups"</a>
                         </nav>
                         <h1>"Run: " {view.run.method.label()}</h1>
-                        <div class="backup-parts" id="run" data-live="part"><Run view /></div>
+                        <div class="backup-parts" id="run" data-live="part"><Run view may /></div>
                         <RefreshParts every_s=3 />
                     }
                     .into_any(),
@@ -46,9 +47,13 @@ pub fn RunPage() -> impl IntoView {
     }
 }
 
-async fn load(signed: Result<Signed, ConsoleError>, id: &str) -> Result<RunPageView, ConsoleError> {
-    let Signed { console, subject, .. } = signed?;
-    console.backup_run(&subject, id).await
+async fn load(
+    signed: Result<Signed, ConsoleError>,
+    id: &str,
+) -> Result<(RunPageView, Option<May>), ConsoleError> {
+    let signed = signed?;
+    let view = signed.console.backup_run(&signed.subject, id).await?;
+    Ok((view, May::of(&signed)))
 }
 
 /// How long it took against what is usual.
@@ -61,7 +66,7 @@ fn took(run: &RunView, usual_ms: Option<i64>, now_ms: i64) -> String {
 }
 
 #[component]
-fn Run(view: RunPageView) -> impl IntoView {
+fn Run(view: RunPageView, may: Option<May>) -> impl IntoView {
     let RunPageView {
         read_at_ms,
         run,
@@ -72,12 +77,15 @@ fn Run(view: RunPageView) -> impl IntoView {
     let running = run.state == "running";
     let gone = copy.is_none().then(|| run.backup.clone()).flatten();
     let took = took(&run, usual_ms, read_at_ms);
+    let cancel_by = may.clone().filter(|_| !run.cancelling);
+    let cancel_id = run.id.clone();
     let now = running.then(|| {
         let what = if run.cancelling { "It is being cancelled.".to_owned() } else { run.phase.clone() };
         view! {
             <div class="backup-running">
                 <Bar run=run.clone() />
                 <p class="figure">{progress(&run)} <span class="note">{(!what.is_empty()).then(|| format!(" · {what}"))}</span></p>
+                <CancelRun may=cancel_by id=cancel_id />
             </div>
         }
     });
@@ -122,6 +130,6 @@ fn Run(view: RunPageView) -> impl IntoView {
                 view! { <pre class="code" tabindex="0">{log}</pre> }.into_any()
             }}
         </section>
-        {copy.map(|view| view! { <Copy view with_run=false /> })}
+        {copy.map(|view| view! { <Copy view with_run=false may /> })}
     }
 }

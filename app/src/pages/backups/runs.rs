@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::marks::{Mark, of_run};
+use super::{
+    forms::{CancelRun, May},
+    marks::{Mark, of_run},
+};
 use crate::{
     components::{
         moment::{Time, length},
@@ -54,7 +57,7 @@ pub(super) fn Bar(
 
 /// Runs that are under way; nothing while there is none.
 #[component]
-pub(super) fn Running(runs: Vec<RunView>, now_ms: i64) -> impl IntoView {
+pub(super) fn Running(runs: Vec<RunView>, now_ms: i64, may: Option<May>) -> impl IntoView {
     let items = runs
         .into_iter()
         .filter(|run| run.state == "running")
@@ -70,6 +73,7 @@ pub(super) fn Running(runs: Vec<RunView>, now_ms: i64) -> impl IntoView {
                     </p>
                     <Bar run=run.clone() />
                     <p class="figure">{progress(&run)} <span class="note">{(!what.is_empty()).then(|| format!(" · {what}"))}</span></p>
+                    <CancelRun may=may.clone().filter(|_| !run.cancelling) id=run.id.clone() />
                 </li>
             }
         })

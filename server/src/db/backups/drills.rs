@@ -150,6 +150,19 @@ pub async fn recent(executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Dri
     .await?)
 }
 
+/// Those of a copy, the newest first; at most 50.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn of(executor: impl PgExecutor<'_>, backup: &str) -> Result<Vec<DrillRow>, DbError> {
+    Ok(sqlx::query_as(AssertSqlSafe(format!(
+        "select {COLUMNS} from quarterdeck.drills where backup = $1 order by began_at desc limit 50"
+    )))
+    .bind(backup)
+    .fetch_all(executor)
+    .await?)
+}
+
 /// One of them.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ use quarterdeck_domain::{
 use time::{Duration, OffsetDateTime, Time};
 
 use super::{
-    rto,
+    pages, rto,
     watch::{BackupWatch, Look},
 };
 use crate::{
@@ -47,6 +47,7 @@ const APART: Duration = Duration::minutes(5);
 const COPIES: usize = 2_000;
 const RUNS: i64 = 4_000;
 const RUNS_SHOWN: usize = 40;
+const DRILLS_SHOWN: usize = 10;
 /// A WAL archive that is fine stores a segment within this time beyond `archive_timeout`.
 const ARCHIVE_GRACE: Duration = Duration::minutes(2);
 
@@ -109,7 +110,13 @@ pub(super) fn backups(watch: &BackupWatch, look: &Look, remembered: Option<&Reme
         methods,
         archive,
         calendar: calendar(watch, look, &copies, known),
-        runs: known.runs.iter().take(RUNS_SHOWN).map(run).collect(),
+        runs: known
+            .runs
+            .iter()
+            .take(RUNS_SHOWN)
+            .map(|row| run(row, look.at))
+            .collect(),
+        drills: known.drills.iter().take(DRILLS_SHOWN).map(pages::drill).collect(),
         copies: copies.into_iter().take(COPIES).collect(),
         copies_left_out: left_out,
         others: look
@@ -155,7 +162,7 @@ fn troubles(look: &Look) -> Vec<String> {
 }
 
 /// The copies, the newest first, each with its growth.
-fn copies(look: &Look) -> Vec<CopyView> {
+pub(super) fn copies(look: &Look) -> Vec<CopyView> {
     let inventory = look.inventory.iter().flat_map(|inventory| &inventory.copies);
     let mut copies: Vec<CopyView> = inventory
         .map(|copy| {
@@ -511,7 +518,9 @@ fn sentence(words: &str) -> String {
     }
 }
 
-pub(super) fn run(row: &RunRow) -> RunView {
+pub(super) fn run(row: &RunRow, now: OffsetDateTime) -> RunView {
+    let elapsed_s = u64::try_from((now - row.began_at).whole_seconds()).unwrap_or(0);
+    let done_bytes = row.done_bytes.unsigned_abs();
     RunView {
         id: row.id.to_string(),
         method: Method::from_key(&row.method).unwrap_or(Method::Dump),
@@ -526,9 +535,11 @@ pub(super) fn run(row: &RunRow) -> RunView {
         began_at_ms: unix_ms(row.began_at),
         ended_at_ms: row.ended_at.map(unix_ms),
         phase: row.phase.clone(),
-        done_bytes: row.done_bytes.unsigned_abs(),
+        done_bytes,
         total_bytes: row.total_bytes.map(i64::unsigned_abs),
-        rate_bytes_per_s: None,
+        rate_bytes_per_s: done_bytes
+            .checked_div(elapsed_s)
+            .filter(|_| row.state == "running"),
         command: row.command.clone(),
         exit_code: row.exit_code,
         error: row.error.clone(),

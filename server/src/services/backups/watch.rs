@@ -145,6 +145,16 @@ impl BackupWatch {
         self.archive.as_ref().map(ArchiveReader::store)
     }
 
+    /// The console's own database.
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.parts.pool
+    }
+
+    /// Whoever asks next gets a new look: something was changed.
+    pub(super) async fn look_anew(&self) {
+        *self.last.lock().await = None;
+    }
+
     /// The last look if it is at most 20 s old, else a new one. Who asks meanwhile waits for the same.
     pub async fn looked(&self) -> Arc<Look> {
         let mut last = self.last.lock().await;

@@ -6,8 +6,8 @@
 mod fake;
 mod rendered;
 
-use fake::Scenario;
-use rendered::get;
+use fake::{Scenario, request};
+use rendered::{get, get_as};
 
 const PATH: &str = "/backups";
 const RUN: &str = "/backups/runs/0192f0c1-0000-7000-8000-0000000000";
@@ -164,6 +164,48 @@ async fn a_run_that_is_under_way_shows_how_far_it_is() {
         .await
         .has("id=\"running-title\"")
         .has("3.0 GB of 4.0 GB, 75 %, 42.0 MB/s, about 24 s left");
+}
+
+#[tokio::test]
+async fn only_who_may_is_offered_to_do_something() {
+    const FORMS: [&str; 3] = ["/backups/run", "/backups/drill", "/backups/cancel"];
+    let page = get(PATH, Scenario::Storm).await;
+    for action in FORMS {
+        page.has(&format!("<form method=\"post\" action=\"{action}\""));
+    }
+    let methods = page.slice("id=\"methods\"", "</section>");
+    assert_eq!(
+        methods.matches("action=\"/backups/run\"").count(),
+        3,
+        "WAL and AOF go on by themselves"
+    );
+    let mut context = request(PATH);
+    if let Some(subject) = &mut context.subject {
+        subject.role = quarterdeck_domain::access::Role::Viewer;
+    }
+    get_as(PATH, Scenario::Storm, context)
+        .await
+        .has("id=\"methods\"")
+        .lacks("method=\"post\" action=\"/backups/");
+}
+
+#[tokio::test]
+async fn a_copy_can_be_verified_pinned_and_let_go() {
+    let list = get("/backups?pinned=yes", Scenario::Mixed).await;
+    let row = list.slice("id=\"copies\"", "</section>").to_owned();
+    let link = row
+        .split('"')
+        .find(|part| part.starts_with("/backups/copies?name="))
+        .unwrap();
+    get(link, Scenario::Mixed)
+        .await
+        .has("action=\"/backups/verify\"")
+        .has("name=\"act\" value=\"unpin\"")
+        .lacks("name=\"reason\"");
+    get(link, Scenario::Calm)
+        .await
+        .has("name=\"act\" value=\"pin\"")
+        .has("name=\"reason\"");
 }
 
 #[tokio::test]
