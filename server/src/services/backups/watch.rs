@@ -347,29 +347,30 @@ impl Look {
     fn expose(&mut self) {
         let samples: Vec<Sample> = self.positions.iter().map(sample).collect();
         let archive = self.archive.as_ref().and_then(|archive| archive.as_ref().ok());
-        let line = archive
-            .zip(self.map.timeline)
-            .map(|(archive, timeline)| archive.wal.line(timeline));
+        let line_to = |timeline| {
+            archive.map_or_else(
+                || Line::to(timeline, &[], SegmentSize::DEFAULT),
+                |archive| archive.wal.line(timeline),
+            )
+        };
+        let line = self.map.timeline.map(line_to);
         let safe = Safe {
-            archived: line.as_ref().zip(self.map.newest_span().map(|span| span.end)),
-            snapshot_at: self.map.dots.last().map(|dot| dot.at),
+            archived: line.as_ref().zip(self.map.end),
+            snapshot_at: self.map.newest_dump_at(),
             newest_commit_at: self.map.newest_span().map(|span| span.certain_to),
         };
         self.exposure = Exposure::now(&samples, &safe, self.at, SILENT_AFTER);
         let standbys = self.nodes.sights.iter().filter_map(NodeSight::standby);
         self.standby_exposure = standbys
             .filter_map(|(state, standby)| {
-                let timeline = state.timeline?.unsigned_abs();
-                let line = archive.map_or_else(
-                    || Line::to(timeline, &[], SegmentSize::DEFAULT),
-                    |archive| archive.wal.line(timeline),
-                );
+                let line = line_to(state.timeline?.unsigned_abs());
                 let received = StandbyReceived {
                     received: (&line, standby.position()?),
+                    // One that receives nothing loses more and more.
                     last_message_age_ms: standby
                         .receiver
                         .as_ref()
-                        .map(|receiver| receiver.last_message_age_ms)?,
+                        .and_then(|receiver| receiver.last_message_age_ms),
                 };
                 Some(received.exposure(&samples, self.at, SILENT_AFTER))
             })
