@@ -278,6 +278,7 @@ impl Console {
         if let Some(backups) = &backups {
             workers.spawn(backup_watch::run(
                 Arc::clone(backups),
+                Arc::clone(&metrics.recoverability),
                 leadership.clone(),
                 stop.clone(),
             ));

@@ -2,10 +2,12 @@
 
 pub mod archive;
 pub mod drills;
+mod figures;
 pub mod inventory;
 mod making;
 mod pages;
 pub mod pins;
+pub mod reach;
 pub mod retention;
 mod rto;
 pub mod runs;

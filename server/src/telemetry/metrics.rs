@@ -8,6 +8,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use super::recoverability::Recoverability;
+
 /// Labels of an answered request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {
@@ -49,6 +51,8 @@ pub struct Metrics {
     pub polled_at: Gauge,
     /// Browsers and programs on the event stream.
     pub viewers: Gauge,
+    /// What the last look at backups came to.
+    pub recoverability: Arc<Recoverability>,
     pool_connections: Gauge,
     pool_idle: Gauge,
 }
@@ -72,6 +76,7 @@ impl Metrics {
             viewers_lagged: Counter::default(),
             polled_at: Gauge::default(),
             viewers: Gauge::default(),
+            recoverability: Arc::default(),
             pool_connections: Gauge::default(),
             pool_idle: Gauge::default(),
         };
@@ -131,6 +136,7 @@ impl Metrics {
             "Those that nobody uses",
             metrics.pool_idle.clone(),
         );
+        r.register_collector(Box::new(Arc::clone(&metrics.recoverability)));
         Arc::new(metrics)
     }
 

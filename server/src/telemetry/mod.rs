@@ -1,7 +1,9 @@
-//! What the console tells about itself: logs ([`json`]), traces ([`trace`]) and metrics ([`metrics`]).
+//! What the console tells about itself: logs ([`json`]), traces ([`trace`]) and metrics ([`metrics`], of backups
+//! [`recoverability`]).
 
 pub mod json;
 pub mod metrics;
+pub mod recoverability;
 pub mod trace;
 
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};

@@ -20,6 +20,19 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Good, Self::Unverified, Self::Damaged];
+
+    /// Its name in views, metrics and the console's own database.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Unverified => "unverified",
+            Self::Damaged => "damaged",
+        }
+    }
+
     /// Whether it may be restorable.
     #[must_use]
     pub const fn usable(self) -> bool {

@@ -77,6 +77,19 @@ pub enum Missing {
 }
 
 impl Missing {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Delayed, Self::Uploading, Self::Lost];
+
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Delayed => "delayed",
+            Self::Uploading => "uploading",
+            Self::Lost => "lost",
+        }
+    }
+
     /// What people call it.
     #[must_use]
     pub const fn label(self) -> &'static str {

@@ -163,6 +163,18 @@ pub async fn of(executor: impl PgExecutor<'_>, backup: &str) -> Result<Vec<Drill
     .await?)
 }
 
+/// When the last one of each method ended that succeeded.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn last_succeeded(executor: impl PgExecutor<'_>) -> Result<Vec<(String, OffsetDateTime)>, DbError> {
+    Ok(sqlx::query_as(
+        "select method, max(ended_at) from quarterdeck.drills where state = 'succeeded' and ended_at is not null group by method",
+    )
+    .fetch_all(executor)
+    .await?)
+}
+
 /// One of them.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use quarterdeck_app::view::backup::BackupsView;
+use quarterdeck_app::view::backup::{BackupsView, CopyView};
 use quarterdeck_domain::{
     backup::{
         Base, BasesToCome, Condition, Dump, Evidence, Exposure, Forecast, FoundWal, Line, Method,
@@ -17,6 +17,7 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     archive::{ArchiveReader, FoundArchive},
+    figures::{self, Drilled},
     inventory::{Inventory, StoreReader},
     views::{self, Remembered},
 };
@@ -36,6 +37,7 @@ use crate::{
         },
     },
     services::cluster::{Looked, WatchedCluster},
+    telemetry::recoverability::RecoverabilityFigures,
 };
 
 /// For so long a look serves whoever asks.
@@ -190,6 +192,24 @@ impl BackupWatch {
             }
         };
         views::backups(self, &look, remembered.as_ref())
+    }
+
+    /// All copies that are kept, the newest first.
+    pub async fn copies(&self) -> Vec<CopyView> {
+        views::copies(&*self.looked().await)
+    }
+
+    /// What the last look came to, for `/metrics`.
+    pub async fn figures(&self) -> RecoverabilityFigures {
+        let look = self.looked().await;
+        let drilled = match Drilled::load(&self.parts.pool).await {
+            Ok(drilled) => drilled,
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "drills can't be read");
+                Drilled::default()
+            }
+        };
+        figures::figures(self, &look, &drilled)
     }
 
     /// Looks now, and notes what was seen.
