@@ -3,6 +3,7 @@
 mod actions;
 mod backup_forms;
 mod backup_runs;
+mod recoverability;
 
 use std::sync::Arc;
 

@@ -192,6 +192,16 @@ pub(super) fn router(state: &AppState) -> (Router, Vec<Door>) {
             Access::Call(Permission::ViewDatabase),
             get(rest::database::topology),
         )
+        .get(
+            "/api/v1/backups",
+            Access::Call(Permission::ViewBackups),
+            get(rest::backup_list::list),
+        )
+        .get(
+            "/api/v1/recoverability",
+            Access::Call(Permission::ViewBackups),
+            get(rest::recoverability::recoverability),
+        )
         .get("/api/v1/maintenance", health, get(rest::maintenance::maintenance))
         .get("/api/v1/events", health, get(events::stream))
         .get(

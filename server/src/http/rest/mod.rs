@@ -2,6 +2,7 @@
 
 pub mod actions;
 pub mod audit;
+pub mod backup_list;
 pub mod backups;
 mod csv;
 pub mod database;
@@ -9,6 +10,7 @@ pub mod health;
 pub mod maintenance;
 pub mod openapi;
 mod query;
+pub mod recoverability;
 
 use axum::{
     Json,

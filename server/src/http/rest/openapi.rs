@@ -37,12 +37,14 @@ use utoipa::{
         super::backups::report,
         super::backups::now,
         super::backups::cancel,
+        super::backup_list::list,
+        super::recoverability::recoverability,
         crate::http::events::stream,
     ),
     modifiers(&Credentials),
     security(("api_token" = []), ("session" = [])),
     components(schemas(crate::http::problem::Problem, DeltaView)),
-    tags((name = "health", description = "Metrics, alerts, sources"), (name = "database", description = "Sessions and topology of the watched database"), (name = "audit", description = "Who did what: searching, proving and taking away the audit log"), (name = "actions", description = "Guarded actions: plan, ask, agree, start, record"), (name = "backups", description = "Runs that make backups, here and elsewhere"), (name = "account", description = "Who is signed in"))
+    tags((name = "health", description = "Metrics, alerts, sources"), (name = "database", description = "Sessions and topology of the watched database"), (name = "audit", description = "Who did what: searching, proving and taking away the audit log"), (name = "actions", description = "Guarded actions: plan, ask, agree, start, record"), (name = "backups", description = "What is kept, to which instants it lets one return, and the runs that make it"), (name = "account", description = "Who is signed in"))
 )]
 pub struct Document;
 
