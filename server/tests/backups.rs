@@ -31,6 +31,8 @@ mod made;
 mod recovered;
 #[path = "backups/scheduled.rs"]
 mod scheduled;
+#[path = "backups/shown.rs"]
+mod shown;
 #[path = "backups/stores.rs"]
 mod stores;
 #[path = "backups/told.rs"]

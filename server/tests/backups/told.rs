@@ -29,7 +29,7 @@ fn sections(house: &House, which: &str) -> String {
     )
 }
 
-async fn console(house: &House, which: &str) -> Deck {
+pub async fn console(house: &House, which: &str) -> Deck {
     for role in [Role::Operator, Role::Viewer] {
         account(&house.console, role.as_str(), role).await;
     }
