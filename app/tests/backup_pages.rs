@@ -173,6 +173,10 @@ async fn only_who_may_is_offered_to_do_something() {
     for action in FORMS {
         page.has(&format!("<form method=\"post\" action=\"{action}\""));
     }
+    assert!(
+        !page.html.contains("<p class=\"backup-forms\">"),
+        "a paragraph holds no form"
+    );
     let methods = page.slice("id=\"methods\"", "</section>");
     assert_eq!(
         methods.matches("action=\"/backups/run\"").count(),

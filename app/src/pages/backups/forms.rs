@@ -83,7 +83,7 @@ pub(super) fn DrillNewest(may: Option<May>) -> impl IntoView {
     may.map(|may| {
         let of = |method: Method| vec![("method", method.key().to_owned())];
         view! {
-            <p class="backup-forms">
+            <div class="backup-forms">
                 <Button
                     may=may.clone()
                     action="/backups/drill"
@@ -98,7 +98,7 @@ pub(super) fn DrillNewest(may: Option<May>) -> impl IntoView {
                     word="Drill the newest dump"
                     of="restore it into a cluster of its own"
                 />
-            </p>
+            </div>
         }
     })
 }
