@@ -20,6 +20,7 @@ pub mod program;
 pub mod prometheus;
 mod prometheus_answer;
 pub mod promql;
+pub mod redis_persistence;
 pub mod routing;
 pub mod scratch_cluster;
 pub mod store;

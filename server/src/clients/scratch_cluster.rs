@@ -9,9 +9,14 @@ use std::{
     time::Duration,
 };
 
+use quarterdeck_domain::database::instant;
 use rustix::process::{Pid, Signal, kill_process};
+use sha2::{Digest, Sha256};
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use time::OffsetDateTime;
 use tokio::process::{Child, Command};
+
+use crate::telemetry::trace::hex;
 
 /// The longest path of a Unix socket, with the name that PostgreSQL gives it.
 const LONGEST_SOCKET: usize = 107;
@@ -35,7 +40,7 @@ pub enum ScratchError {
         source: io::Error,
     },
     /// The path of its socket is too long for the operating system.
-    #[error("{} is too long a path for a Unix socket; give backups.directory a shorter one", .0.display())]
+    #[error("{} is too long a path for a Unix socket; set TMPDIR to a shorter directory", .0.display())]
     SocketPath(PathBuf),
     /// A program can't be run, or fails.
     #[error("{program}: {reason}")]
@@ -69,13 +74,15 @@ pub struct RecoveryTarget {
     /// `recovery_target_timeline`: a number or `latest`.
     pub timeline: String,
     /// `recovery_target_time`; none for the end of the WAL.
-    pub time: Option<String>,
+    pub time: Option<OffsetDateTime>,
 }
 
 /// The directory of a cluster, and what it is run with.
 #[derive(Debug)]
 pub struct ScratchCluster {
     directory: PathBuf,
+    /// Where its socket is: a short path, which the directory's need not be.
+    socket: PathBuf,
     programs: PathBuf,
     run_as: Option<String>,
     server: Option<Child>,
@@ -89,21 +96,27 @@ impl ScratchCluster {
     /// [`ScratchError`].
     pub async fn new(parent: &Path, programs: &Path, run_as: Option<&str>) -> Result<Self, ScratchError> {
         let directory = parent.join("cluster");
-        let socket = directory.join(format!(".s.PGSQL.{PORT}.lock"));
-        if socket.as_os_str().len() > LONGEST_SOCKET {
-            return Err(ScratchError::SocketPath(directory));
+        let name = Sha256::digest(directory.as_os_str().as_encoded_bytes());
+        let socket = std::env::temp_dir().join(format!("qd-{}", hex(&name[..8])));
+        if socket.join(format!(".s.PGSQL.{PORT}")).as_os_str().len() > LONGEST_SOCKET {
+            return Err(ScratchError::SocketPath(socket));
         }
-        fs::create_dir(&directory).map_err(disk(&directory))?;
-        fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).map_err(disk(&directory))?;
+        for own in [&directory, &socket] {
+            fs::create_dir(own).map_err(disk(own))?;
+            fs::set_permissions(own, fs::Permissions::from_mode(0o700)).map_err(disk(own))?;
+        }
         let cluster = Self {
             directory,
+            socket,
             programs: programs.to_owned(),
             run_as: run_as.map(str::to_owned),
             server: None,
         };
         if let Some(user) = run_as {
             let mut chown = Command::new("chown");
-            chown.arg(format!("{user}:")).arg(&cluster.directory);
+            chown
+                .arg(format!("{user}:"))
+                .args([&cluster.directory, &cluster.socket]);
             run("chown", &mut chown).await?;
         }
         Ok(cluster)
@@ -194,7 +207,7 @@ impl ScratchCluster {
     pub async fn configure(&self, recovery: Option<&RecoveryTarget>) -> Result<(), ScratchError> {
         let mut settings = vec![
             ("listen_addresses", String::new()),
-            ("unix_socket_directories", self.directory.display().to_string()),
+            ("unix_socket_directories", self.socket.display().to_string()),
             ("unix_socket_permissions", "0700".to_owned()),
             ("port", PORT.to_string()),
             ("hba_file", self.directory.join("hba.conf").display().to_string()),
@@ -213,8 +226,8 @@ impl ScratchCluster {
             ));
             settings.push(("recovery_target_timeline", target.timeline.clone()));
             settings.push(("recovery_target_action", "promote".to_owned()));
-            if let Some(time) = &target.time {
-                settings.push(("recovery_target_time", time.clone()));
+            if let Some(time) = target.time {
+                settings.push(("recovery_target_time", written(time)));
             }
             self.write(&self.data().join("recovery.signal"), "").await?;
             // What was set by ALTER SYSTEM at the source would win over what stands here: where it archives to, for one.
@@ -329,7 +342,7 @@ impl ScratchCluster {
     #[must_use]
     pub fn options(&self, database: &str) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
-            .socket(&self.directory)
+            .socket(&self.socket)
             .port(PORT)
             .username("postgres")
             .database(database)
@@ -349,7 +362,7 @@ impl ScratchCluster {
     #[must_use]
     pub fn environment(&self, database: &str) -> Vec<(&'static str, String)> {
         vec![
-            ("PGHOST", self.directory.display().to_string()),
+            ("PGHOST", self.socket.display().to_string()),
             ("PGPORT", PORT.to_string()),
             ("PGUSER", "postgres".to_owned()),
             ("PGDATABASE", database.to_owned()),
@@ -382,6 +395,8 @@ impl Drop for ScratchCluster {
                 }
             }
         }
+        // Nothing but the socket was in it.
+        let _ = fs::remove_dir_all(&self.socket);
     }
 }
 
@@ -430,6 +445,14 @@ async fn output(name: &str, command: &mut Command) -> Result<String, ScratchErro
     )))
 }
 
+/// An instant as the settings of PostgreSQL take it: not with the `Z` that its types take.
+fn written(at: OffsetDateTime) -> String {
+    instant::write(at)
+        .unwrap_or_default()
+        .replace('T', " ")
+        .replace('Z', "+00")
+}
+
 /// The last complaint in a log: what a server that gave up gives as its reason.
 fn last_words(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
@@ -440,8 +463,48 @@ fn last_words(log: &Path) -> String {
             .any(|level| line.contains(level))
     });
     let line = complaint.or_else(|| text.lines().last()).unwrap_or("nothing");
-    line.rsplit_once("FATAL:  ")
-        .map_or(line, |(_, reason)| reason)
-        .trim()
-        .to_owned()
+    let reason = |line: &str| {
+        let after = ["FATAL:  ", "PANIC:  ", "ERROR:  ", "LOG:  "]
+            .iter()
+            .find_map(|level| line.split_once(level));
+        after.map_or(line, |(_, reason)| reason).trim().to_owned()
+    };
+    // Which error that is stands in the line before.
+    let before = text.lines().take_while(|other| *other != line).last();
+    match before.filter(|_| line.contains("contains errors")) {
+        Some(before) => format!("{}: {}", reason(line), reason(before)),
+        None => reason(line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn an_instant_is_written_as_settings_take_it() {
+        let at = datetime!(2026-11-29 3:15:30.295923 +1);
+        assert_eq!(written(at), "2026-11-29 02:15:30.295923+00");
+    }
+
+    #[test]
+    fn the_last_words_are_the_reason() {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let said = |text: &str| {
+            fs::write(log.path(), text).unwrap();
+            last_words(log.path())
+        };
+        let ended = "2026-11-29 02:17:29.484 GMT [1] LOG:  redo done\n2026-11-29 02:17:29.484 GMT [1] FATAL:  recovery ended before configured recovery target was reached\n2026-11-29 02:17:29.484 GMT [1] LOG:  database system is shut down\n";
+        assert_eq!(
+            said(ended),
+            "recovery ended before configured recovery target was reached"
+        );
+        let wrong = "2026-11-29 02:17:29.484 GMT [1] LOG:  invalid value for parameter \"x\": \"y\"\n2026-11-29 02:17:29.484 GMT [1] FATAL:  configuration file \"/s.conf\" contains errors\n";
+        assert_eq!(
+            said(wrong),
+            "configuration file \"/s.conf\" contains errors: invalid value for parameter \"x\": \"y\""
+        );
+    }
 }

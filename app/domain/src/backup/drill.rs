@@ -82,6 +82,9 @@ pub struct Check {
     pub passed: bool,
 }
 
+/// The check that sums up those of all tables.
+pub const SUMMARY: &str = "Tables and rows";
+
 /// Checks that are listed for tables one by one; the others are counted.
 const LISTED: usize = 20;
 
@@ -177,7 +180,7 @@ fn summed_up(mut wrong: Vec<Check>, all: &[TableFigures], how: &str) -> Vec<Chec
     wrong.insert(
         0,
         Check {
-            name: "Tables and rows".to_owned(),
+            name: SUMMARY.to_owned(),
             expected: format!("{} tables and {rows} rows {how}", all.len()),
             found: match (count, all.len()) {
                 // Nothing to hold against proves nothing.

@@ -222,6 +222,9 @@ fn method_view(
     if method == Method::Wal {
         return Some(wal_view(look, keep_days));
     }
+    if method == Method::RedisAof {
+        return Some(aof_view(look, keep_days, copies));
+    }
     let own: Vec<&CopyView> = copies.iter().filter(|copy| copy.method == method).collect();
     let newest = own.iter().find(|copy| copy.condition != "damaged");
     let last = known
@@ -326,6 +329,32 @@ fn wal_view(look: &Look, keep_days: u32) -> MethodView {
         keep_days,
         copies: found.map_or(0, |found| found.wal.segments().len()),
         bytes: found.map_or(0, |found| found.bytes),
+    }
+}
+
+/// The append-only file protects by being written; copies of it are made when somebody asks.
+fn aof_view(look: &Look, keep_days: u32, copies: &[CopyView]) -> MethodView {
+    let own = || copies.iter().filter(|copy| copy.method == Method::RedisAof);
+    let (band, state) = match &look.redis {
+        None => (Band::Unknown, "Redis was not asked".to_owned()),
+        Some(Err(error)) => (Band::Unknown, format!("Redis can't be asked: {error}")),
+        Some(Ok(redis)) if redis.loading => (Band::Unknown, "Redis is loading its data".to_owned()),
+        Some(Ok(redis)) if !redis.aof_enabled => (Band::Alert, "appendonly is off".to_owned()),
+        Some(Ok(redis)) if !redis.aof_ok => (Band::Alert, "the last write or rewrite failed".to_owned()),
+        Some(Ok(_)) => (Band::Ok, "being written".to_owned()),
+    };
+    MethodView {
+        method: Method::RedisAof,
+        band,
+        state,
+        newest_at_ms: own()
+            .find(|copy| copy.condition != "damaged")
+            .map(|copy| copy.instant_ms),
+        next_at_ms: None,
+        schedule: "continuously".to_owned(),
+        keep_days,
+        copies: own().count(),
+        bytes: own().map(|copy| copy.bytes).sum(),
     }
 }
 
@@ -570,10 +599,7 @@ fn calendar(
     let today = look.at.replace_time(Time::MIDNIGHT);
     let to = today + Duration::days(7 - i64::from(look.at.weekday().number_days_from_monday()));
     // What was before the console looked was not missed.
-    let runs = known
-        .runs
-        .iter()
-        .map(|run| run.scheduled_for.unwrap_or(run.began_at));
+    let runs = known.runs.iter().map(|run| run.began_at);
     let looked = known.worst.iter().map(|point| point.at);
     let since = runs.chain(looked).min().unwrap_or(look.at);
     let from = (to - CALENDAR).max(since);
@@ -633,8 +659,8 @@ fn verdict(
     troubles: &[String],
 ) -> RecoverabilityVerdictView {
     let time = rto.estimate_ms.map_or_else(
-        || "it is not known how long that takes".to_owned(),
-        |ms| format!("in about {}", length(ms)),
+        || "; it is not known how long that takes".to_owned(),
+        |ms| format!(", in about {}", length(ms)),
     );
     let headline = match (rpo.reachable_at_ms, rpo.age_ms) {
         (Some(at), Some(age)) => {
@@ -644,7 +670,7 @@ fn verdict(
             } else {
                 clock_time(at, Zone::Utc)
             };
-            format!("Recoverable to {at}, {} ago, {time}.", length(age))
+            format!("Recoverable to {at}, {} ago{time}.", length(age))
         }
         _ if look.inventory.is_err() => "It is not known what could be recovered.".to_owned(),
         _ => "Nothing could be recovered: no usable backup is kept.".to_owned(),

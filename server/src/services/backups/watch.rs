@@ -24,6 +24,7 @@ use super::{
 use crate::{
     clients::{
         node_connection::NodeConnection,
+        redis_persistence::{self, RedisPersistence},
         store::{Store, StoreError},
         wal_state::{self, WalState},
     },
@@ -64,6 +65,8 @@ pub struct Look {
     pub archive: Option<Result<FoundArchive, StoreError>>,
     /// What the primary says of its WAL, or why nothing is known of it.
     pub primary: Result<WalState, String>,
+    /// How the Redis whose append-only file is configured keeps its data, or why it can't be asked.
+    pub redis: Option<Result<RedisPersistence, String>>,
     /// All nodes as they were looked at.
     pub nodes: Arc<Looked>,
     /// What is known of each copy beyond what the store says; none while the console's own database is away.
@@ -256,7 +259,13 @@ impl BackupWatch {
             let positions = points::positions(&self.parts.pool, at - POSITIONS_KEPT).await?;
             Ok::<_, DbError>((rows, positions))
         };
-        let (inventory, archive, known) = tokio::join!(self.reader.look(at), archive, known);
+        let redis = async {
+            match &self.parts.config.redis_aof {
+                Some(section) => Some(redis_persistence::ask(&section.url).await),
+                None => None,
+            }
+        };
+        let (inventory, archive, known, redis) = tokio::join!(self.reader.look(at), archive, known, redis);
         let (rows, positions) = match known {
             Ok((rows, positions)) => (Some(by_name(rows)), positions),
             Err(_) => (None, Vec::new()),
@@ -266,6 +275,7 @@ impl BackupWatch {
             inventory,
             archive,
             primary,
+            redis,
             nodes,
             rows,
             positions,

@@ -260,7 +260,7 @@ impl Restore<'_> {
                 let recovery = RecoveryTarget {
                     wal_directory: segments.clone(),
                     timeline: timeline.to_string(),
-                    time: target.map(|at| at.format(&Rfc3339).unwrap_or_default()),
+                    time: target,
                 };
                 cluster.configure(Some(&recovery)).await.map_err(said)?;
                 cluster.start(START).await.map_err(said)?;
