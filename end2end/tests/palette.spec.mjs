@@ -18,8 +18,8 @@ test("Ctrl+K opens it, every page and metric is in it, Escape closes it and give
   await expect(palette(page)).toBeVisible();
   await expect(page.getByRole("combobox", { name: "Page or metric" })).toBeFocused();
   const options = palette(page).getByRole("option");
-  await expect(options).toHaveCount(metrics.length + 5);
-  for (const name of ["Overview", "Database", "Actions", "Your sessions", "Your API tokens", ...metrics.map((metric) => metric.title)]) {
+  await expect(options).toHaveCount(metrics.length + 6);
+  for (const name of ["Overview", "Database", "Backups", "Actions", "Your sessions", "Your API tokens", ...metrics.map((metric) => metric.title)]) {
     await expect(options.filter({ hasText: name }), name).not.toHaveCount(0);
   }
   await page.keyboard.press("Escape");

@@ -21,8 +21,8 @@ test("a token is made, used by a program, and revoked", async ({ page, signIn, a
   await expect(page.getByRole("alert")).toContainText("Choose at least one thing");
 
   // What was typed is there again, but for the password; a wrong one is refused, too.
-  await page.getByLabel("read the audit log").check();
   await expect(password).toBeFocused();
+  await page.getByLabel("read the audit log").check();
   await password.fill("not the password");
   await page.getByRole("button", { name: "Make it" }).click();
   await expect(page.getByRole("alert")).toContainText("That is not your password");
