@@ -15,7 +15,10 @@ use tokio::{
     process::Command,
 };
 
+use uuid::Uuid;
+
 use super::{
+    backup_programs::WorkDirectory,
     http_source::excerpt,
     store::{Store, Stored},
     wal_segment::{self, SegmentError},
@@ -87,13 +90,16 @@ impl CommitTimes {
         name: SegmentName,
         size: SegmentSize,
     ) -> Result<Option<OffsetDateTime>, CommitTimeError> {
-        let aside = Aside::new(&self.directory).map_err(|error| CommitTimeError::Local {
-            path: self.directory.clone(),
-            reason: error.to_string(),
-        })?;
+        let aside =
+            WorkDirectory::new(&self.directory, Uuid::from_u128(rand::random())).map_err(|error| {
+                CommitTimeError::Local {
+                    path: self.directory.clone(),
+                    reason: error.to_string(),
+                }
+            })?;
         let read = async {
-            wal_segment::fetch(store, &file.path, &aside.path).await?;
-            self.dump(&aside.path, &name.file_name(size)).await
+            wal_segment::fetch(store, &file.path, aside.path()).await?;
+            self.dump(aside.path(), &name.file_name(size)).await
         };
         tokio::time::timeout(LIMIT, read)
             .await
@@ -158,27 +164,6 @@ fn committed_at(line: &str) -> Option<OffsetDateTime> {
     let written = desc.get(..26)?;
     let at = PrimitiveDateTime::parse(written, WRITTEN).ok()?;
     Some(at.assume_utc())
-}
-
-/// A directory that goes with this value.
-struct Aside {
-    path: PathBuf,
-}
-
-impl Aside {
-    fn new(below: &Path) -> std::io::Result<Self> {
-        std::fs::create_dir_all(below)?;
-        let path = below.join(format!("wal-{:016x}", rand::random::<u64>()));
-        std::fs::create_dir(&path)?;
-        Ok(Self { path })
-    }
-}
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        // What stays is found by its name when the console starts again.
-        let _ = std::fs::remove_dir_all(&self.path);
-    }
 }
 
 #[cfg(test)]

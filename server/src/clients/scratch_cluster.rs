@@ -43,7 +43,7 @@ pub enum ScratchError {
     #[error("{} is too long a path for a Unix socket; set TMPDIR to a shorter directory", .0.display())]
     SocketPath(PathBuf),
     /// A program can't be run, or fails.
-    #[error("{program}: {reason}")]
+    #[error("{program} {reason}")]
     Program {
         /// Which.
         program: String,
@@ -303,7 +303,7 @@ impl ScratchCluster {
         command.as_std_mut().process_group(0);
         let child = command.spawn().map_err(|error| ScratchError::Program {
             program,
-            reason: error.to_string(),
+            reason: format!("can't be run: {error}"),
         })?;
         self.server = Some(child);
         let ready = async {
@@ -417,7 +417,10 @@ fn disk(path: &Path) -> impl FnOnce(io::Error) -> ScratchError + use<> {
 }
 
 /// Runs a program to its end.
-async fn run(name: &str, command: &mut Command) -> Result<(), ScratchError> {
+///
+/// # Errors
+/// [`ScratchError::Program`] when it can't be run, or ends without success.
+pub async fn run(name: &str, command: &mut Command) -> Result<(), ScratchError> {
     output(name, command).await.map(drop)
 }
 
@@ -429,7 +432,7 @@ async fn output(name: &str, command: &mut Command) -> Result<String, ScratchErro
     let done = command
         .output()
         .await
-        .map_err(|error| failed(error.to_string()))?;
+        .map_err(|error| failed(format!("can't be run: {error}")))?;
     if done.status.success() {
         return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
     }

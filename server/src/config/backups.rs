@@ -1,10 +1,9 @@
 //! Backups of the watched database and Redis: `[backups]`. Where they are kept, when they are made, how long they stay, and
 //! what they have to be good for.
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use croner::Cron;
-use quarterdeck_domain::backup::{Method, Retention, WalRule};
+use quarterdeck_domain::backup::{MalformedSchedule, Method, Retention, Schedule, WalRule};
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
@@ -436,11 +435,7 @@ impl BackupsConfig {
         }
         for method in Method::ALL {
             if let Some(cron) = self.schedule(method) {
-                Cron::from_str(cron).map_err(|error| BackupsConfigError::Cron {
-                    method: method.key(),
-                    cron: cron.to_owned(),
-                    reason: error.to_string(),
-                })?;
+                check_schedule(method.key(), cron)?;
             }
             if self.keep_days(method) == Some(0) {
                 return Err(BackupsConfigError::Keep(method.key()));
@@ -453,11 +448,7 @@ impl BackupsConfig {
             }
         }
         if let Some(drill) = &self.drill {
-            Cron::from_str(&drill.schedule).map_err(|error| BackupsConfigError::Cron {
-                method: "drill",
-                cron: drill.schedule.clone(),
-                reason: error.to_string(),
-            })?;
+            check_schedule("drill", &drill.schedule)?;
             let least = [
                 ("backups.drill.limit_s", drill.limit_s),
                 ("backups.drill.stale_days", drill.stale_days.into()),
@@ -479,6 +470,16 @@ impl BackupsConfig {
             Some((_, method)) => Err(BackupsConfigError::NoBackupUrl(method)),
             None => Ok(()),
         }
+    }
+}
+
+fn check_schedule(method: &'static str, pattern: &str) -> Result<(), BackupsConfigError> {
+    match Schedule::new(pattern, 0) {
+        Ok(_) => Ok(()),
+        Err(MalformedSchedule {
+            pattern: cron,
+            reason,
+        }) => Err(BackupsConfigError::Cron { method, cron, reason }),
     }
 }
 

@@ -15,11 +15,11 @@ use crate::services::{
 /// How often it is looked whether one is due. Of two that are due at the same time the second waits for the first.
 const EVERY: Duration = Duration::from_secs(10);
 /// A time of the schedule that is longer ago was missed; the next one comes.
-const GRACE: time::Duration = time::Duration::hours(6);
+const GRACE_S: u32 = 6 * 3600;
 
 /// Looks until `stop`.
 pub async fn run(drills: Arc<Drills>, leadership: watch::Receiver<Leadership>, stop: CancellationToken) {
-    let Ok(schedule) = Schedule::new(&drills.config().schedule, 0) else {
+    let Ok(schedule) = Schedule::new(&drills.config().schedule, GRACE_S) else {
         // The configuration was checked.
         return;
     };
@@ -36,8 +36,7 @@ pub async fn run(drills: Arc<Drills>, leadership: watch::Receiver<Leadership>, s
             );
             continue;
         }
-        let now = drills.now();
-        let Some(due) = schedule.times(now - GRACE, now).last() else {
+        let Some(due) = schedule.due(drills.now()) else {
             continue;
         };
         for (method, of) in [

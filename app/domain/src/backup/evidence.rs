@@ -33,6 +33,12 @@ impl Condition {
         }
     }
 
+    /// The one of a name, as [`Self::key`] gives it.
+    #[must_use]
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|condition| condition.key() == key)
+    }
+
     /// Whether it may be restorable.
     #[must_use]
     pub const fn usable(self) -> bool {

@@ -1,6 +1,6 @@
 //! The table `backups`: what is known of each copy that is kept, beyond what the store itself says.
 
-use quarterdeck_domain::backup::{Manifest, Method};
+use quarterdeck_domain::backup::{Condition, Manifest, Method};
 use sqlx::{FromRow, PgExecutor, types::Json};
 use time::OffsetDateTime;
 
@@ -42,6 +42,19 @@ pub struct SeenCopy {
     pub stored_at: OffsetDateTime,
     /// What is wrong with it, as far as a look at the list of files tells.
     pub damage: Option<String>,
+}
+
+impl SeenCopy {
+    /// What is known of its content: what a look at the list of files tells comes before what was verified earlier.
+    #[must_use]
+    pub fn condition(&self, row: Option<&CopyRow>) -> Condition {
+        match &self.damage {
+            Some(_) => Condition::Damaged,
+            None => row
+                .and_then(|row| Condition::from_key(&row.condition))
+                .unwrap_or(Condition::Unverified),
+        }
+    }
 }
 
 const COLUMNS: &str = "name, method, manifest, bytes, stored_at, first_seen_at, last_seen_at, gone_at, gone_why, condition, damage, verified_at, pinned_by, pinned_at, pin_reason";

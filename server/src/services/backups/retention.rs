@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use quarterdeck_domain::{
     audit::{Action, Actor, Detail, Object, Outcome},
-    backup::{
-        Condition, Method, RetentionPlan, SegmentName, Stored, StoredCopy, WalDeletion, manifest::SUFFIX,
-    },
+    backup::{Method, RetentionPlan, SegmentName, Stored, StoredCopy, WalDeletion, manifest::SUFFIX},
 };
 use sqlx::PgPool;
 
@@ -101,12 +99,7 @@ impl OldBackups {
                         .manifest
                         .as_ref()
                         .map_or(copy.stored_at, |manifest| manifest.source.instant()),
-                    condition: match row.map(|row| row.condition.as_str()) {
-                        _ if copy.damage.is_some() => Condition::Damaged,
-                        Some("damaged") => Condition::Damaged,
-                        Some("good") => Condition::Good,
-                        Some(_) | None => Condition::Unverified,
-                    },
+                    condition: copy.condition(row),
                     pinned: row.is_some_and(|row| row.pinned_by.is_some()),
                 }
             })

@@ -181,11 +181,7 @@ pub(super) fn copies(look: &Look) -> Vec<CopyView> {
                 instant_ms: unix_ms(instant),
                 bytes: copy.bytes,
                 growth_percent: None,
-                condition: match (&damage, row) {
-                    (Some(_), _) => "damaged".to_owned(),
-                    (None, Some(row)) => row.condition.clone(),
-                    (None, None) => "unverified".to_owned(),
-                },
+                condition: copy.condition(row).key().to_owned(),
                 damage,
                 verified_at_ms: row.and_then(|row| row.verified_at).map(unix_ms),
                 pinned: row.and_then(pinned),
@@ -587,11 +583,7 @@ fn calendar(
     let conditions: HashMap<&str, Condition> = copies
         .iter()
         .map(|copy| {
-            let condition = match copy.condition.as_str() {
-                "good" => Condition::Good,
-                "damaged" => Condition::Damaged,
-                _ => Condition::Unverified,
-            };
+            let condition = Condition::from_key(&copy.condition).unwrap_or(Condition::Unverified);
             (copy.name.as_str(), condition)
         })
         .collect();

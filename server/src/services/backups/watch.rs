@@ -5,9 +5,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use quarterdeck_app::view::backup::{BackupsView, CopyView};
 use quarterdeck_domain::{
     backup::{
-        Base, BasesToCome, Condition, Dump, Evidence, Exposure, Forecast, FoundWal, Line, Method,
-        RecoverabilityMap, Safe, Sample, Schedule, SegmentSize, ServerWal, Source, StandbyReceived,
-        WalArchive,
+        Base, BasesToCome, Dump, Evidence, Exposure, Forecast, FoundWal, Line, Method, RecoverabilityMap,
+        Safe, Sample, Schedule, SegmentSize, ServerWal, Source, StandbyReceived, WalArchive,
     },
     cluster::{Lsn, NodeSight},
 };
@@ -221,8 +220,13 @@ impl BackupWatch {
     /// [`DbError`] when it can't be noted; [`Self::looked`] has it all the same.
     pub async fn look_and_note(&self) -> Result<Arc<Look>, DbError> {
         let mut last = self.last.lock().await;
-        let mut look = self.look().await;
-        let noted = self.note(&mut look).await;
+        let mut found = self.find().await;
+        let noted = self.note_copies(&mut found).await;
+        let look = found.concluded(&self.parts.config);
+        let noted = match noted {
+            Ok(()) => self.note_point(&look).await,
+            Err(error) => Err(error),
+        };
         let look = Arc::new(look);
         *last = Some((Instant::now(), Arc::clone(&look)));
         noted.map(|()| look)
@@ -242,6 +246,11 @@ impl BackupWatch {
     }
 
     async fn look(&self) -> Look {
+        self.find().await.concluded(&self.parts.config)
+    }
+
+    /// Looks everywhere; nothing is concluded from it yet.
+    async fn find(&self) -> Look {
         let at = self.parts.clock.now();
         let nodes = self.parts.cluster.looked().await;
         // Before the archive: what it has finished is then there, or waits.
@@ -270,7 +279,7 @@ impl BackupWatch {
             Ok((rows, positions)) => (Some(by_name(rows)), positions),
             Err(_) => (None, Vec::new()),
         };
-        let mut look = Look {
+        Look {
             at,
             inventory,
             archive,
@@ -289,12 +298,11 @@ impl BackupWatch {
             forecast: Forecast::default(),
             exposure: Exposure::Unknown { at_least_ms: None },
             standby_exposure: None,
-        };
-        look.conclude(&self.parts.config);
-        look
+        }
     }
 
-    async fn note(&self, look: &mut Look) -> Result<(), DbError> {
+    /// Notes where the primary is and which copies are there, and takes what is known of those.
+    async fn note_copies(&self, look: &mut Look) -> Result<(), DbError> {
         let pool = &self.parts.pool;
         if let Ok(state) = &look.primary {
             points::add_position(pool, &position(state, look.at)).await?;
@@ -306,8 +314,12 @@ impl BackupWatch {
                 tracing::warn!(backup = name, "a backup is not in the store any more");
             }
             look.rows = Some(by_name(copies::kept(pool).await?));
-            look.conclude(&self.parts.config);
         }
+        Ok(())
+    }
+
+    /// Notes how far back one could return.
+    async fn note_point(&self, look: &Look) -> Result<(), DbError> {
         let point = PointRow {
             at: look.at,
             reachable_at: look.reachable_at(),
@@ -315,7 +327,7 @@ impl BackupWatch {
             standby_ms: look.standby_exposure.and_then(|exposure| exposure.ms()),
             note: look.primary.as_ref().err().cloned(),
         };
-        points::add(pool, &point).await
+        points::add(&self.parts.pool, &point).await
     }
 
     async fn ask_primary(&self, sights: &[NodeSight]) -> Result<WalState, String> {
@@ -345,7 +357,7 @@ impl Look {
     }
 
     /// Works out to which instants one could return, what will become of that, and what would be lost.
-    fn conclude(&mut self, config: &BackupsConfig) {
+    fn concluded(mut self, config: &BackupsConfig) -> Self {
         let (bases, dumps) = restorable(&self.inventory, self.rows.as_ref());
         let none = no_archive(self.at);
         let wal = match &self.archive {
@@ -371,6 +383,7 @@ impl Look {
         self.forecast = forecast;
         self.bases = bases;
         self.expose();
+        self
     }
 
     /// Works out what would be lost, from the map and where the primary was.
@@ -459,7 +472,7 @@ fn restorable(
     let (mut bases, mut dumps) = (Vec::new(), Vec::new());
     for copy in inventory.iter().flat_map(|inventory| &inventory.copies) {
         let row = rows.and_then(|rows| rows.get(&copy.name));
-        let condition = condition(copy.damage.is_some(), row);
+        let condition = copy.condition(row);
         match copy
             .manifest
             .as_ref()
@@ -500,14 +513,4 @@ fn restorable(
         }
     }
     (bases, dumps)
-}
-
-/// What is known of a copy's content. What a look at the list of files tells comes before what was verified earlier.
-fn condition(damaged: bool, row: Option<&CopyRow>) -> Condition {
-    match row.map(|row| row.condition.as_str()) {
-        Some("damaged") => Condition::Damaged,
-        _ if damaged => Condition::Damaged,
-        Some("good") => Condition::Good,
-        Some(_) | None => Condition::Unverified,
-    }
 }

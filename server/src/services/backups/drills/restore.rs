@@ -7,7 +7,7 @@ use std::{
 };
 
 use quarterdeck_domain::backup::{
-    Manifest, SegmentName, SegmentSize, Source, TableFigures, Timeline,
+    Manifest, SegmentSize, Source, TableFigures, Timeline,
     drill::{Check, DrillStep, StepTaken, same_tables, tables_between},
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -18,8 +18,7 @@ use super::super::watch::{BackupWatch, Look};
 use crate::{
     clients::{
         backup_programs::{Target, figures},
-        program::last_line,
-        scratch_cluster::{RecoveryTarget, ScratchCluster},
+        scratch_cluster::{self, RecoveryTarget, ScratchCluster},
         wal_segment,
     },
     clock::Clock,
@@ -169,7 +168,9 @@ impl Restore<'_> {
                         database,
                     ])
                     .arg(dump);
-                ended_well("pg_restore", &mut restore).await?;
+                scratch_cluster::run("pg_restore", &mut restore)
+                    .await
+                    .map_err(said)?;
                 Ok((
                     (),
                     Some(manifest.bytes()),
@@ -388,7 +389,7 @@ impl Restore<'_> {
                     files.push((file.path.clone(), file.bytes));
                 }
                 // What was stored after the target has commits after it: recovery stops at the first of them.
-                if target.is_some_and(|target| after(segment.name, segment.stored_at, target)) {
+                if target.is_some_and(|target| after(segment.stored_at, target)) {
                     return Ok(files);
                 }
             }
@@ -484,7 +485,9 @@ impl Restore<'_> {
             "--database",
             database,
         ]);
-        let sound = ended_well("pg_amcheck", &mut amcheck).await;
+        let sound = scratch_cluster::run("pg_amcheck", &mut amcheck)
+            .await
+            .map_err(said);
         let mut checks = vec![Check {
             name: "Tables and indexes are sound (pg_amcheck)".to_owned(),
             expected: "no complaint".to_owned(),
@@ -527,8 +530,8 @@ impl Restore<'_> {
     }
 }
 
-/// Whether a segment was stored so long after an instant that clocks can't be the reason.
-fn after(_name: SegmentName, stored_at: OffsetDateTime, target: OffsetDateTime) -> bool {
+/// Whether something was stored so long after an instant that clocks can't be the reason.
+fn after(stored_at: OffsetDateTime, target: OffsetDateTime) -> bool {
     stored_at > target + time::Duration::minutes(10)
 }
 
@@ -566,26 +569,6 @@ async fn available_memory() -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(kilobytes * 1024)
-}
-
-async fn ended_well(name: &str, command: &mut tokio::process::Command) -> Result<(), String> {
-    let done = command
-        .output()
-        .await
-        .map_err(|error| format!("{name} can't be run: {error}."))?;
-    if done.status.success() {
-        return Ok(());
-    }
-    let said = if done.stderr.is_empty() {
-        &done.stdout
-    } else {
-        &done.stderr
-    };
-    Err(format!(
-        "{name} ended with {} and said: {}",
-        done.status,
-        last_line(&String::from_utf8_lossy(said))
-    ))
 }
 
 fn said(error: impl std::error::Error) -> String {
