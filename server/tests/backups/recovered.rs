@@ -374,12 +374,16 @@ async fn a_drill_that_is_cancelled_or_whose_console_dies_leaves_nothing_and_prov
     // The console is gone without a word: nobody renews it, and another console gives it up.
     let dying = Restorer::of(&house, slow);
     let id = dying.begin(&DrillOf::NewestDump).await.unwrap();
+    // In one transaction with giving it up, so that it is not renewed between the two.
+    let mut transaction = house.pool.begin().await.unwrap();
     sqlx::query("update quarterdeck.drills set alive_until = now() - interval '1 minute' where id = $1")
         .bind(id)
-        .execute(&house.pool)
+        .execute(&mut *transaction)
         .await
         .unwrap();
-    restorer.drills.lose().await.unwrap();
+    let lost = drills::lose(&mut *transaction, SystemClock.now()).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(lost, [id]);
     let row = drills::by_id(&house.pool, id).await.unwrap().unwrap();
     assert_eq!(row.state, "lost", "{row:?}");
     dying.stop.cancel();
